@@ -1,0 +1,297 @@
+// Command bench loads a running shop as a bounded number of customers would, each doing one thing after another, and
+// prints rates, percentiles and what each process spent. It measures; it asserts nothing.
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sidecart/sidecart/e2e/goods"
+	"github.com/sidecart/sidecart/e2e/shop"
+)
+
+func main() {
+	var (
+		users = flag.String("users", "1,8,32", "numbers of customers at once, one round each")
+		round = flag.Duration("for", 10*time.Second, "length of each round")
+		past  = flag.Int("fill", 0, "orders of the past to add to the databases first")
+		crowd = flag.Int("buyers", 1000, "how many want the last piece")
+		only  = flag.String("only", "", "scenarios to run, separated by commas; all of them if it is empty")
+		made  = flag.Int("goods", 0, "made-up products to have in the catalog first")
+		index = flag.String("index", "", "numbers of products: measures catalog's index by itself with each, and no shop")
+	)
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "bench loads the shop at BASE_URL (its sandbox at SANDBOX_URL, its processes by .bin/stack ps):")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	transport := http.DefaultTransport.(*http.Transport)
+	transport.MaxIdleConnsPerHost = 1024 // or the load is one of connecting
+	transport.DialContext = fromManyAddresses
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	work := func() error { return run(ctx, *users, *only, *past, *crowd, *made, *round) }
+	if *index != "" {
+		work = func() error { return measureIndexes(ctx, *index) }
+	}
+	if err := work(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// fromManyAddresses gives each connection one of 250 loopback addresses, as customers have their own: the gateway limits
+// the rate of each.
+func fromManyAddresses(ctx context.Context, network, address string) (net.Conn, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+rand.IntN(250)))}}
+	return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+}
+
+// scenario is one thing that a customer does. do returns named durations.
+type scenario struct {
+	name string
+	do   func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error)
+}
+
+func run(ctx context.Context, users, only string, past, buyers, made int, round time.Duration) error {
+	var list shop.Products
+	if err := shop.New().Do(ctx, http.MethodGet, "products?limit=48", nil, &list); err != nil {
+		return fmt.Errorf("the shop at %s does not answer: %w", shop.BaseURL(), err)
+	}
+	variants, err := shop.InStock(ctx, 150)
+	if err != nil {
+		return err
+	}
+	hello, err := serveHello(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := checkout(ctx, variants[0], variants[1]); err != nil { // the first one pays for connections and caches
+		return err
+	}
+	if past > 0 {
+		time.Sleep(10 * time.Second) // until the cursors of the feeds are past that order
+		if err := fill(ctx, past); err != nil {
+			return err
+		}
+	}
+	if made > 0 {
+		if err := stock(ctx, made); err != nil {
+			return err
+		}
+	}
+	rows, err := openRows(ctx)
+	if err != nil {
+		return err
+	}
+	defer rows.close()
+	scenarios := []scenario{
+		{"hello-world", func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
+			return timed("answer", func() error { return get(ctx, hello) })
+		}},
+		{"list", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
+			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "products?limit=24", nil, nil) })
+		}},
+		{"detail", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
+			slug := list.Items[rand.IntN(len(list.Items))].Slug
+			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "products/"+slug, nil, nil) })
+		}},
+		{"search", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
+			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "products?"+searchFor(rand.IntN(50_000)), nil, nil) })
+		}},
+		{"suggest", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
+			words := goods.Query(rand.IntN(50_000))
+			begun := url.Values{"q": {words[:2+rand.IntN(len(words)-2)]}}
+			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "suggest?"+begun.Encode(), nil, nil) })
+		}},
+		{"bare-rows", func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
+			return timed("committed", func() error { return rows.write(ctx) })
+		}},
+		{"checkout", func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
+			return checkout(ctx, variants[rand.IntN(len(variants))], variants[rand.IntN(len(variants))])
+		}},
+	}
+	ways, err := doors(ctx)
+	if err != nil {
+		return err
+	}
+	scenarios = append(scenarios, ways...)
+	for _, field := range strings.Split(users, ",") {
+		n := 0
+		if _, err := fmt.Sscanf(field, "%d", &n); err != nil || n < 1 || n > 1000 {
+			return fmt.Errorf("-users: %q is not a number from 1 to 1000", field)
+		}
+		medians := map[string]time.Duration{}
+		for _, sc := range scenarios {
+			if only != "" && !slices.Contains(strings.Split(only, ","), sc.name) || sc.name == "bare-rows" && rows == nil {
+				continue
+			}
+			if medians[sc.name], err = load(ctx, sc, n, round); err != nil {
+				return err
+			}
+		}
+		printOverhead(medians)
+	}
+	if only == "" || slices.Contains(strings.Split(only, ","), "last-piece") {
+		return lastPiece(ctx, variants[0].SKU, buyers, min(buyers, 256))
+	}
+	return nil
+}
+
+// checkout is a new guest's: two lines, address, payment, until the order page's stream says paid.
+func checkout(ctx context.Context, variants ...shop.Variant) (map[string]time.Duration, error) {
+	s := shop.New()
+	for _, v := range variants {
+		if _, err := s.Put(ctx, v.SKU, 1); err != nil {
+			return nil, err
+		}
+	}
+	c := shop.With("pm_card_visa")
+	c.Email = shop.NewAccount().Email
+	start := time.Now()
+	order, err := s.Place(ctx, c, "")
+	if err != nil {
+		return nil, err
+	}
+	accepted := time.Since(start)
+	if err := awaitPaid(ctx, s, order.ID); err != nil {
+		return nil, err
+	}
+	return map[string]time.Duration{"place order": accepted, "until paid": time.Since(start)}, nil
+}
+
+func awaitPaid(ctx context.Context, s *shop.Shopper, id string) error {
+	status, err := awaitEnd(ctx, s, id)
+	if err == nil && status != "paid" {
+		err = fmt.Errorf("order %s ended %s", id, status)
+	}
+	return err
+}
+
+// awaitEnd reads the order page's stream until the order is paid or has ended otherwise.
+func awaitEnd(ctx context.Context, s *shop.Shopper, id string) (status string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, shop.BaseURL()+"/api/v1/orders/"+id+"/events", nil)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range s.Cookies() {
+		req.AddCookie(c)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data:")
+		var order struct{ Status string }
+		if !ok || json.Unmarshal([]byte(data), &order) != nil {
+			continue
+		}
+		if order.Status != "placed" && order.Status != "reserved" {
+			return order.Status, nil
+		}
+	}
+	return "", fmt.Errorf("order %s: the stream ended before it was paid: %w", id, cmp.Or(lines.Err(), ctx.Err(), errors.New("end of stream")))
+}
+
+// load lets n customers do sc over and over for a while and prints what came of it. It returns the median of what is
+// printed last.
+func load(ctx context.Context, sc scenario, n int, length time.Duration) (median time.Duration, err error) {
+	before := cpuByProcess(ctx)
+	start := time.Now()
+	var (
+		mu     sync.Mutex
+		took   = map[string][]time.Duration{}
+		done   atomic.Int64
+		failed atomic.Int64
+		last   atomic.Pointer[error]
+		group  sync.WaitGroup
+	)
+	for range n {
+		group.Go(func() {
+			s := shop.New()
+			for time.Since(start) < length && ctx.Err() == nil {
+				durations, err := sc.do(ctx, s)
+				if err != nil {
+					failed.Add(1)
+					last.Store(&err)
+					continue
+				}
+				done.Add(1)
+				mu.Lock()
+				for name, d := range durations {
+					took[name] = append(took[name], d)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	elapsed := time.Since(start)
+	fmt.Printf("\n%-12s %2d at once: %8.1f/s, %d failed\n", sc.name, n, float64(done.Load())/elapsed.Seconds(), failed.Load())
+	if err := last.Load(); err != nil {
+		fmt.Printf("  last failure: %v\n", *err)
+	}
+	for _, name := range sortedKeys(took) {
+		d := took[name]
+		slices.Sort(d)
+		median = at(d, .5)
+		fmt.Printf("  %-12s p50 %8s  p90 %8s  p99 %8s  max %8s\n", name, at(d, .5), at(d, .9), at(d, .99), d[len(d)-1].Round(10*time.Microsecond))
+	}
+	if sc.name != "hello-world" {
+		printCPU(before, cpuByProcess(ctx), done.Load())
+	}
+	return median, nil
+}
+
+func at(sorted []time.Duration, q float64) time.Duration {
+	return sorted[int(q*float64(len(sorted)-1))].Round(10 * time.Microsecond)
+}
+
+func timed(name string, do func() error) (map[string]time.Duration, error) {
+	start := time.Now()
+	err := do()
+	return map[string]time.Duration{name: time.Since(start)}, err
+}
+
+func get(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return errors.Join(err, resp.Body.Close())
+}

@@ -1,0 +1,56 @@
+/** The shop's URLs. Mails and the payment provider link to `order`, `verifyEmail`, `resetPassword`, `confirmEmail`, `unsubscribe`, `account.devices`, `admin.stock` and `checkout`. */
+export const paths = {
+  home: '/',
+  products: (filter: { category?: string; query?: string; brand?: string; sort?: string } = {}) => withSearch('/products', filter),
+  product: (slug: string) => `/products/${encodeURIComponent(slug)}`,
+  basket: '/basket',
+  checkout: '/checkout',
+  signIn: (from?: string) => withSearch('/sign-in', { from }),
+  register: (from?: string) => withSearch('/register', { from }),
+  verifyEmail: '/verify-email',
+  forgotPassword: '/forgot-password',
+  resetPassword: '/reset-password',
+  confirmEmail: '/confirm-email',
+  unsubscribe: '/unsubscribe',
+  account: {
+    profile: '/account',
+    addresses: '/account/addresses',
+    security: '/account/security',
+    devices: '/account/devices',
+    preferences: '/account/preferences',
+    wishlist: '/account/wishlist',
+    privacy: '/account/privacy',
+  },
+  erasure: (link: string) => `/erasure/${encodeURIComponent(link)}`,
+  orders: '/orders',
+  order: (id: string) => `/orders/${encodeURIComponent(id)}`,
+  admin: {
+    home: '/admin',
+    orders: '/admin/orders',
+    order: (id: string) => `/admin/orders/${encodeURIComponent(id)}`,
+    returns: '/admin/returns',
+    stock: '/admin/stock',
+    stockItem: (sku: string) => `/admin/stock/of/${encodeURIComponent(sku)}`,
+    stockImport: '/admin/stock/import',
+    coupons: '/admin/coupons',
+    newCoupon: '/admin/coupons/new',
+    coupon: (code: string) => `/admin/coupons/edit/${encodeURIComponent(code)}`,
+    products: '/admin/products',
+    newProduct: '/admin/products/new',
+    product: (id: string) => `/admin/products/${encodeURIComponent(id)}`,
+    productHistory: (id: string) => `/admin/products/${encodeURIComponent(id)}/history`,
+    categories: '/admin/categories',
+    reviews: '/admin/reviews',
+    imports: '/admin/imports',
+    import: (id: string) => `/admin/imports/${encodeURIComponent(id)}`,
+    audit: '/admin/audit',
+    deadLetters: '/admin/dead-letters',
+    disputes: '/admin/disputes',
+    reconciliation: '/admin/reconciliation',
+  },
+}
+
+function withSearch(path: string, values: Record<string, string | undefined>) {
+  const given = Object.entries(values).filter((pair): pair is [string, string] => Boolean(pair[1]))
+  return given.length > 0 ? `${path}?${new URLSearchParams(given)}` : path
+}

@@ -1,0 +1,23 @@
+import { useSuspenseQuery } from '@tanstack/react-query'
+import type { LoaderFunctionArgs } from 'react-router'
+import { meQuery } from '@/features/account/queries'
+import styles from '@/features/admin/admin.module.css'
+import { DeadLetters } from '@/features/admin/DeadLetters'
+import { isAdmin } from '@/features/admin/words'
+import { requireStaff } from './requireStaff'
+
+export async function loader({ request }: LoaderFunctionArgs) {
+  await requireStaff(request)
+  return null
+}
+
+export function Component() {
+  const { data: user } = useSuspenseQuery(meQuery)
+  return (
+    <div className={styles.page}>
+      <title>Dead letters · Back office</title>
+      <h1>Dead letters</h1>
+      <DeadLetters mayAct={isAdmin(user)} />
+    </div>
+  )
+}

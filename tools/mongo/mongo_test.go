@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+)
+
+// start serves a fresh PostgreSQL database with two logins until the test ends, and returns how to connect as either.
+// again stops the server and starts another on the same data.
+func start(t *testing.T) (connect func(login string) *mongo.Database, again func()) {
+	t.Helper()
+	address := os.Getenv("TEST_POSTGRES_URL")
+	if address == "" {
+		address = "postgres://127.0.0.1:5432/postgres"
+	}
+	ctx := context.Background()
+	admin, err := pgx.Connect(ctx, address)
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			require.NoError(t, err, "no PostgreSQL at TEST_POSTGRES_URL")
+		}
+		t.Skipf("no PostgreSQL to test with: %v", err)
+	}
+	name := fmt.Sprintf("mongo_test_%d", time.Now().UnixNano())
+	statements := []string{"CREATE DATABASE " + name}
+	for _, login := range []string{"testcatalog", "testclient"} {
+		_, _ = admin.Exec(ctx, "CREATE ROLE "+login+" LOGIN PASSWORD '"+login+"'")
+		statements = append(statements, "GRANT CONNECT, CREATE ON DATABASE "+name+" TO "+login)
+	}
+	for _, statement := range statements {
+		_, err := admin.Exec(ctx, statement)
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() {
+		_, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		require.NoError(t, err)
+		admin.Close(ctx)
+	})
+
+	listen := freeAddress(t)
+	target := fmt.Sprintf("postgres://%s:%d/%s", admin.Config().Host, admin.Config().Port, name)
+	t.Chdir(t.TempDir())
+	dir, err := os.MkdirTemp("", "mongo")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	var stop func()
+	serve := func() {
+		ctx, cancel := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, listen, target, dir, slog.New(slog.DiscardHandler)) }()
+		stop = func() {
+			cancel()
+			require.NoError(t, <-ended)
+		}
+		require.Eventually(t, func() bool {
+			conn, err := net.Dial("tcp", listen)
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		}, 10*time.Second, 20*time.Millisecond)
+	}
+	serve()
+	t.Cleanup(func() { stop() })
+	connect = func(login string) *mongo.Database {
+		client, err := mongo.Connect(ctx, options.Client().ApplyURI(
+			fmt.Sprintf("mongodb://%s:%s@%s/?authMechanism=PLAIN&directConnection=true", login, login, listen)))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = client.Disconnect(ctx) })
+		return client.Database(login)
+	}
+	return connect, func() { stop(); serve() }
+}
+
+func freeAddress(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func TestConcurrentIncrementsAreAllKept(t *testing.T) {
+	connect, _ := start(t)
+	ctx := t.Context()
+	counters := connect("testcatalog").Collection("counters")
+	_, err := counters.InsertOne(ctx, bson.M{"_id": "n", "n": 0})
+	require.NoError(t, err)
+	var wait sync.WaitGroup
+	failed := make(chan error, 200)
+	for range 200 {
+		wait.Go(func() {
+			_, err := counters.UpdateOne(ctx, bson.M{"_id": "n"}, bson.M{"$inc": bson.M{"n": 1}})
+			failed <- err
+		})
+	}
+	wait.Wait()
+	close(failed)
+	for err := range failed {
+		require.NoError(t, err)
+	}
+	var got struct{ N int }
+	require.NoError(t, counters.FindOne(ctx, bson.M{"_id": "n"}).Decode(&got))
+	require.Equal(t, 200, got.N)
+}
+
+func TestALoginHasItsOwnDocumentsOnly(t *testing.T) {
+	connect, again := start(t)
+	ctx := t.Context()
+	for _, login := range []string{"testcatalog", "testclient"} {
+		_, err := connect(login).Collection("things").InsertOne(ctx, bson.M{"_id": login})
+		require.NoError(t, err)
+	}
+	again()
+	// Both still write after a restart, whoever comes first.
+	for _, login := range []string{"testcatalog", "testclient"} {
+		things := connect(login).Collection("things")
+		_, err := things.InsertOne(ctx, bson.M{"_id": login + "-2"})
+		require.NoError(t, err)
+		n, err := things.CountDocuments(ctx, bson.M{})
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+	}
+	others := connect("testclient").Client().Database("testcatalog").Collection("things")
+	n, err := others.CountDocuments(ctx, bson.M{})
+	require.True(t, err != nil || n == 0, "testclient reads %d of testcatalog's documents", n)
+	_, err = others.InsertOne(ctx, bson.M{"_id": "intruder"})
+	require.Error(t, err)
+}
+
+func TestIndexesMayBeAskedForAgain(t *testing.T) {
+	connect, _ := start(t)
+	things := connect("testcatalog").Collection("things")
+	for range 3 {
+		_, err := things.Indexes().CreateMany(t.Context(), []mongo.IndexModel{
+			{Keys: bson.D{{Key: "a", Value: 1}}, Options: options.Index().SetUnique(true)}, {Keys: bson.D{{Key: "b", Value: 1}}}, {Keys: bson.D{{Key: "c", Value: 1}}},
+		})
+		require.NoError(t, err)
+	}
+	specifications, err := things.Indexes().ListSpecifications(t.Context())
+	require.NoError(t, err)
+	require.Len(t, specifications, 4, "with that of _id")
+	_, err = things.InsertMany(t.Context(), []any{bson.M{"a": 1}, bson.M{"a": 1}})
+	require.True(t, mongo.IsDuplicateKeyError(err), "got %v", err)
+}
+
+func TestMessagesThatAreNotTheProtocolAreRefused(t *testing.T) {
+	huge := make([]byte, headerSize)
+	binary.LittleEndian.PutUint32(huge, maxMessageSize+1)
+	for name, frame := range map[string][]byte{"short": {1, 2, 3}, "huge": huge, "negative": bytes.Repeat([]byte{0xff}, headerSize), "http": []byte("GET / HTTP/1.1\r\n\r\n")} {
+		_, err := readMessage(bytes.NewReader(frame))
+		require.Error(t, err, name)
+	}
+	_, err := readMessage(bytes.NewReader(nil))
+	require.ErrorIs(t, err, io.EOF)
+}
