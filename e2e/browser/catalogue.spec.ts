@@ -87,15 +87,17 @@ test('a product is made with pictures and options, and found by shoppers', async
     await expect(productCards(page)).toHaveCount(1, { timeout: 3_000 })
   }).toPass()
   await productCards(page).getByRole('link').click()
-  const [size, colour] = [page.getByRole('group', { name: 'Size' }), page.getByRole('group', { name: 'Colour' })]
+  // The shelves under it hold other products, of other tests too.
+  const product = page.getByRole('article').filter({ has: page.getByRole('heading', { level: 1 }) })
+  const [size, colour] = [product.getByRole('group', { name: 'Size' }), product.getByRole('group', { name: 'Colour' })]
   await size.getByRole('radio', { name: 'Small' }).check()
-  await expect(page.getByText('€19.90')).toBeVisible()
+  await expect(product.getByText('€19.90')).toBeVisible()
   // There is no small blue one: choosing blue leads to the large.
   await colour.getByRole('radio', { name: 'Blue (with another Size)' }).check()
   await expect(size.getByRole('radio', { name: 'Large' })).toBeChecked()
-  await expect(page.getByText('€31.00')).toBeVisible()
-  await expect(page.getByRole('definition').filter({ hasText: 'Warm' })).toBeVisible()
-  const thumbs = page.getByRole('list', { name: 'Pictures' }).getByRole('button')
+  await expect(product.getByText('€31.00')).toBeVisible()
+  await expect(product.getByRole('definition').filter({ hasText: 'Warm' })).toBeVisible()
+  const thumbs = product.getByRole('list', { name: 'Pictures' }).getByRole('button')
   await expect(thumbs).toHaveCount(2)
   await thumbs.nth(1).click()
   await expect(thumbs.nth(1)).toHaveAttribute('aria-current', 'true')

@@ -1,17 +1,24 @@
 import { defineConfig, devices } from '@playwright/test'
 
+// The specs whose tests change what every shopper is shown: lists and counts move under whoever reads them meanwhile.
+const changing = ['catalogue.spec.ts', 'reviews.spec.ts', 'stock.spec.ts']
+
 // A browser of the system is used, because none can be downloaded everywhere. It refuses its own sandbox to root.
 const args = ['--disable-dev-shm-usage', '--disable-gpu', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])]
 
 export default defineConfig({
   testDir: '.',
-  testMatch: '*.spec.ts',
+  projects: [
+    { name: 'shopping', testMatch: '*.spec.ts', testIgnore: changing },
+    { name: 'changing the shop', testMatch: changing, dependencies: ['shopping'] },
+  ],
   fullyParallel: true,
   workers: Number(process.env.WORKERS ?? 2),
   forbidOnly: Boolean(process.env.CI),
   timeout: 120_000,
   expect: { timeout: 30_000 },
-  reporter: process.env.CI ? 'line' : 'list',
+  // What failed stands at the end of a long log.
+  reporter: process.env.CI ? 'dot' : 'list',
   use: {
     ...devices['Desktop Chrome'],
     baseURL: process.env.BASE_URL ?? 'http://localhost:8080',
