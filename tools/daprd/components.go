@@ -5,8 +5,6 @@ import (
 	"github.com/dapr/components-contrib/nameresolution/nameformat"
 	nrsqlite "github.com/dapr/components-contrib/nameresolution/sqlite"
 	"github.com/dapr/components-contrib/pubsub/jetstream"
-	"github.com/dapr/components-contrib/pubsub/kafka"
-	mqtt "github.com/dapr/components-contrib/pubsub/mqtt3"
 	"github.com/dapr/components-contrib/pubsub/rabbitmq"
 	pubsubredis "github.com/dapr/components-contrib/pubsub/redis"
 	secretenv "github.com/dapr/components-contrib/secretstores/local/env"
@@ -37,8 +35,6 @@ func supported(log logger.Logger) *registry.Options {
 	ps.RegisterComponent(rabbitmq.NewRabbitMQ, "rabbitmq")
 	ps.RegisterComponent(pubsubredis.NewRedisStreams, "redis")
 	ps.RegisterComponent(jetstream.NewJetStream, "jetstream")
-	ps.RegisterComponent(kafka.NewKafka, "kafka")
-	ps.RegisterComponent(mqtt.NewMQTTPubSub, "mqtt3")
 
 	st := states.NewRegistry()
 	st.Logger = log
