@@ -60,4 +60,4 @@ up: ## the same system with Docker Compose
 	docker compose --env-file .run/compose.env up --build
 
 stack:
-	@CGO_ENABLED=0 go build -C tools -mod=readonly -trimpath -o ../.bin/stack ./stack
+	@CGO_ENABLED=0 go build -C tools -mod=readonly -o ../.bin/stack ./stack

@@ -44,7 +44,7 @@ func goBuild(name, about, module, pkg string, flags ...string) artefact {
 	if strings.HasPrefix(pkg, ".") {
 		inputs = append(inputs, filepath.Join(module, pkg))
 	}
-	command := append([]string{"go", "build", "-mod=readonly", "-trimpath"}, flags...)
+	command := append([]string{"go", "build", "-mod=readonly"}, flags...)
 	return artefact{
 		name: name, about: about, dir: module, inputs: inputs, outputs: []string{".bin/" + name},
 		command: append(command, "-o", "{root}/.bin/"+name, pkg),
