@@ -34,6 +34,7 @@ type server struct {
 	site        *site
 	api         *description
 	answers     *answers
+	news        *news
 	stockAgain  atomic.Int64 // when inventory is asked again after a failure, in Unix nanoseconds
 }
 
@@ -61,7 +62,7 @@ func run(ctx context.Context, env boot.Env) error {
 		return fmt.Errorf("listen to the public: %w", err)
 	}
 	slog.Info("open to the public", "addr", public.Addr().String())
-	return boot.Serve(ctx, env, web.Router(), []func(context.Context) error{sc.Ready}, func(ctx context.Context) error {
+	return boot.Serve(ctx, env, web.Router(), []func(context.Context) error{sc.Ready}, s.news.listen, func(ctx context.Context) error {
 		return boot.ServeHTTP(ctx, public, s.handler(), nil)
 	})
 }
@@ -75,8 +76,9 @@ func newServer(sc *sidecar.Client, lim *limits, static fs.FS) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
 	}
+	calls := newCalls(sc)
 	return &server{
-		sidecar: sc, calls: newCalls(sc), sessions: newSessions(sc), limits: lim, crossOrigin: http.NewCrossOriginProtection(),
+		sidecar: sc, calls: calls, news: newNews(calls), sessions: newSessions(sc), limits: lim, crossOrigin: http.NewCrossOriginProtection(),
 		site: storefront, api: api, answers: newAnswers(answersFor),
 	}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sidecart/sidecart/internal/boot"
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/internal/problem"
 	"github.com/sidecart/sidecart/internal/sidecar"
@@ -71,48 +70,6 @@ func handOver(w http.ResponseWriter, r *http.Request, resp *http.Response) error
 	answerLike(w, r, resp)
 	if _, err := io.Copy(w, resp.Body); err != nil {
 		panic(http.ErrAbortHandler) // half an answer must not pass for a whole one
-	}
-	return nil
-}
-
-// stream hands on server-sent events one by one until either side leaves, or the gateway shuts down; the browser then
-// connects again and says which event it saw last.
-func (s *server) stream(w http.ResponseWriter, r *http.Request, to target) error {
-	ctx, leave := context.WithCancel(r.Context())
-	defer leave()
-	go func() {
-		select {
-		case <-boot.Draining(ctx):
-			leave()
-		case <-ctx.Done():
-		}
-	}()
-	slow := time.AfterFunc(answerWithin, leave)
-	resp, err := s.send(w, r.WithContext(ctx), to)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	slow.Stop()
-
-	conn := http.NewResponseController(w)
-	w.Header().Set("X-Accel-Buffering", "no") // asks a proxy in front of us not to collect events
-	answerLike(w, r, resp)
-	buf := make([]byte, 16<<10)
-	for err == nil {
-		// The server's limit is for answers that end. A peer that takes nothing for so long is gone; services send a
-		// heartbeat far more often.
-		if err := conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
-			return fmt.Errorf("extend the write limit of a stream: %w", err)
-		}
-		if conn.Flush() != nil {
-			return nil
-		}
-		var n int
-		n, err = resp.Body.Read(buf)
-		if _, gone := w.Write(buf[:n]); gone != nil {
-			return nil
-		}
 	}
 	return nil
 }

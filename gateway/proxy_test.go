@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -242,127 +239,6 @@ func TestRecentIsBounded(t *testing.T) {
 	c.drop("999")
 	_, ok = c.get("999")
 	require.False(t, ok)
-}
-
-// follow opens an event stream and returns its lines.
-func (b *browser) follow(ctx context.Context, path string, header ...string) (*http.Response, <-chan string) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+path, nil)
-	require.NoError(b, err)
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	for name, value := range b.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	resp, err := http.DefaultClient.Do(r)
-	require.NoError(b, err)
-	lines := make(chan string, 100)
-	go func() {
-		defer close(lines)
-		defer resp.Body.Close()
-		for scan := bufio.NewScanner(resp.Body); scan.Scan(); {
-			lines <- scan.Text()
-		}
-	}()
-	return resp, lines
-}
-
-func next(t *testing.T, lines <-chan string) string {
-	t.Helper()
-	select {
-	case line, ok := <-lines:
-		require.True(t, ok, "the stream ended")
-		return line
-	case <-time.After(5 * time.Second):
-		require.Fail(t, "no line in time")
-		return ""
-	}
-}
-
-func TestEventsAreStreamedOneByOne(t *testing.T) {
-	s := openShop(t)
-	tell, left := make(chan string), make(chan struct{}, 1)
-	s.serve("ordering GET /orders/1/events", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("Cache-Control", "public, max-age=60")
-		w.WriteHeader(http.StatusOK)
-		out := http.NewResponseController(w)
-		_ = out.Flush()
-		for {
-			select {
-			case event := <-tell:
-				_, _ = io.WriteString(w, event+"\n")
-				_ = out.Flush()
-			case <-r.Context().Done():
-				left <- struct{}{}
-				return
-			}
-		}
-	})
-	customer := s.browser()
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	ctx, leave := context.WithCancel(t.Context())
-	resp, lines := customer.follow(ctx, "/api/v1/orders/1/events", "Last-Event-Id", "3", "Accept", "text/event-stream")
-	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
-	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
-	for i := range 3 {
-		tell <- fmt.Sprintf("id: %d", i)
-		require.Equal(t, fmt.Sprintf("id: %d", i), next(t, lines))
-	}
-	seen := s.callsTo("ordering GET /orders/1/events")[0].header
-	require.Equal(t, "3", seen.Get("Last-Event-Id"))
-	require.Equal(t, "Bearer "+customer.cookies[accessCookie], seen.Get("Authorization"))
-
-	leave()
-	select {
-	case <-left:
-	case <-time.After(5 * time.Second):
-		require.Fail(t, "the service was not told that the client left")
-	}
-
-	stop := s.reopen()
-	_, lines = customer.follow(t.Context(), "/api/v1/orders/1/events")
-	tell <- "open"
-	require.Equal(t, "open", next(t, lines))
-	began := time.Now()
-	stop()
-	require.Less(t, time.Since(began), 3*time.Second, "a stream held up the end")
-}
-
-func TestEventsOfWhatIsNotThereAreAProblem(t *testing.T) {
-	s := openShop(t)
-	customer := s.browser()
-	customer.get("/api/v1/orders/1/events").isProblem(t, 401, "sign-in-required")
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	customer.get("/api/v1/orders/1/events").isProblem(t, 503, "service-unavailable")
-	s.serve("ordering GET /orders/1/events", refuse(problem.NotFound, "order-not-found"))
-	customer.get("/api/v1/orders/1/events").isProblem(t, 404, "order-not-found")
-}
-
-func TestStreamsOutliveTheLimitsOfRequests(t *testing.T) {
-	s := openShop(t)
-	s.serve("ordering GET /orders/1/events", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		out := http.NewResponseController(w)
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(w, ": alive\n")
-			_ = out.Flush()
-			time.Sleep(20 * time.Millisecond)
-		}
-	})
-	strict := httptest.NewUnstartedServer(s.server.handler())
-	strict.Config.ReadTimeout, strict.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
-	strict.Start()
-	t.Cleanup(strict.Close)
-	s.url = strict.URL
-	customer := s.browser()
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
-	_, lines := customer.follow(ctx, "/api/v1/orders/1/events")
-	for began := time.Now(); time.Since(began) < time.Second; {
-		require.Equal(t, ": alive", next(t, lines))
-	}
 }
 
 // A page says itself what a browser may load for it; nothing else that a service answers does.

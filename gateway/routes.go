@@ -66,7 +66,7 @@ func (s *server) routes() []route {
 
 		{"GET", "/api/v1/orders", visitor, target{"ordering", "/orders"}, s.proxy},
 		{"GET", "/api/v1/orders/{id}", visitor, target{"ordering", "/orders/{id}"}, s.proxy},
-		{"GET", "/api/v1/orders/{id}/events", visitor, target{"ordering", "/orders/{id}/events"}, s.stream},
+		{"GET", "/api/v1/orders/{id}/events", visitor, target{"ordering", "/orders/{id}/events"}, s.follow},
 		{"PUT", "/api/v1/orders/{id}/cancellation", visitor, target{"ordering", "/orders/{id}/cancellation"}, s.proxy},
 		{"POST", "/api/v1/orders/{id}/returns", visitor, target{"ordering", "/orders/{id}/returns"}, s.proxy},
 		{"GET", "/api/v1/orders/{id}/invoice", visitor, target{"ordering", "/orders/{id}/invoice"}, s.page},

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/mux"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sidecart/sidecart/internal/boot"
@@ -21,89 +20,86 @@ import (
 const (
 	heartbeat    = 15 * time.Second
 	writeTimeout = 10 * time.Second
+	mostUnsent   = 10_000 // orders that a stream may owe; who is so far behind had better look anew
 )
 
-// followers are the open streams of this process, by order. One connection listens for all of them.
-type followers struct {
+// news are the open streams of this process that tell what becomes of orders. One connection listens for all of them.
+type news struct {
 	mu      sync.Mutex
-	byOrder map[string]map[chan *order.Order]bool
+	streams map[*unsent]bool
 }
 
-// follow returns a channel that gets a value some time after the order changed: the order, or nil if this process has not
-// seen the change itself. Several changes may become one value.
-func (f *followers) follow(orderID string) (changed <-chan *order.Order, stop func()) {
-	c := make(chan *order.Order, 1)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.byOrder == nil {
-		f.byOrder = make(map[string]map[chan *order.Order]bool)
-	}
-	if f.byOrder[orderID] == nil {
-		f.byOrder[orderID] = make(map[chan *order.Order]bool)
-	}
-	f.byOrder[orderID][c] = true
-	return c, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.byOrder[orderID], c)
-		if len(f.byOrder[orderID]) == 0 {
-			delete(f.byOrder, orderID)
-		}
-	}
+// unsent is what one stream has not sent yet, the newest state of each order; nil if this process has not seen it.
+type unsent struct {
+	mu     sync.Mutex
+	orders map[string]*order.Order
+	some   chan struct{}
+	end    context.CancelFunc
 }
 
-// wake tells those who follow an order that it is now as o says, or to look for themselves if o is nil.
-func (f *followers) wake(orderID string, o *order.Order) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for c := range f.byOrder[orderID] {
-		put(c, o)
+func (n *news) open(end context.CancelFunc) (u *unsent, stop func()) {
+	u = &unsent{orders: map[string]*order.Order{}, some: make(chan struct{}, 1), end: end}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.streams == nil {
+		n.streams = make(map[*unsent]bool)
+	}
+	n.streams[u] = true
+	return u, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.streams, u)
 	}
 }
 
-func (f *followers) wakeAll() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, streams := range f.byOrder {
-		for c := range streams {
-			put(c, nil)
-		}
-	}
-}
-
-// put leaves o in c in place of what nobody has taken yet. Commits may be told of in another order than they were made in:
-// the longer history is the later one, and to look is as good as either.
-func put(c chan *order.Order, o *order.Order) {
-	select {
-	case before := <-c:
-		if before == nil || o != nil && len(before.Timeline) > len(o.Timeline) {
-			o = before
-		}
-	default:
-	}
-	c <- o
-}
-
-// listen wakes followers when the store says that an order changed, until ctx ends. What happened while the connection
-// was away is unknown, so everybody looks then.
-func (f *followers) listen(db *pgxpool.Pool) boot.Task {
+// listen passes on what the store says has changed, until ctx ends. What happened while its connection was away is unknown:
+// the streams end then, and who opens one looks at the orders that matter.
+func (n *news) listen(db *pgxpool.Pool) boot.Task {
 	return func(ctx context.Context) error {
 		return postgres.Listen(ctx, db, changedChannel, func(orderID string, what any) {
-			if orderID == "" {
-				f.wakeAll()
-				return
-			}
 			o, _ := what.(*order.Order)
-			f.wake(orderID, o)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			for u := range n.streams {
+				if orderID == "" {
+					u.end()
+				} else {
+					u.add(orderID, o)
+				}
+			}
 		})
 	}
 }
 
-// followOrder streams an order as server-sent events (WHATWG HTML, section 9.2): one event "order" with the whole order
-// per change, its id the length of the timeline, so that a client that comes back with Last-Event-ID gets what it missed.
-func (s *server) followOrder(w http.ResponseWriter, r *http.Request) error {
-	changed, stop := s.followers.follow(mux.Vars(r)["id"])
-	defer stop()
+// add leaves word of an order. Commits may be told of in another order than they were made in: the longer history is the
+// later one, and to look is as good as either.
+func (u *unsent) add(orderID string, o *order.Order) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if before, known := u.orders[orderID]; known && (before == nil || o != nil && len(before.Timeline) > len(o.Timeline)) {
+		o = before
+	}
+	u.orders[orderID] = o
+	if len(u.orders) > mostUnsent {
+		u.end()
+	}
+	select {
+	case u.some <- struct{}{}:
+	default:
+	}
+}
+
+func (u *unsent) take() map[string]*order.Order {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	taken := u.orders
+	u.orders = map[string]*order.Order{}
+	return taken
+}
+
+// showNews answers with what the caller has not seen of an order, as server-sent events (WHATWG HTML, section 9.2): one event
+// "order" with the whole order, its id the length of the timeline, or nothing if Last-Event-ID says so.
+func (s *server) showNews(w http.ResponseWriter, r *http.Request) error {
 	o, err := s.visible(r)
 	if err != nil {
 		return err
@@ -112,40 +108,72 @@ func (s *server) followOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || seen > len(o.Timeline) {
 		seen = 0
 	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	if len(o.Timeline) == seen {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	event, err := s.event("order", o)
+	if err != nil {
+		return err
+	}
+	_, _ = w.Write(event) // the status has gone out: a failed write is the client's hanging up
+	return nil
+}
+
+// streamNews tells a gateway of every order that changes, as server-sent events that are named by the order. Many pages are
+// followed by one stream.
+func (s *server) streamNews(w http.ResponseWriter, r *http.Request) error {
+	ctx, end := context.WithCancel(r.Context())
+	defer end()
+	unsent, stop := s.news.open(end)
+	defer stop()
 	out := &stream{w: w, control: http.NewResponseController(w)}
 	out.open()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for {
-		if len(o.Timeline) > seen {
-			seen = len(o.Timeline)
-			out.send("order", seen, newOrderView(o, s.now()))
-		}
-		var now *order.Order
+	for out.err == nil {
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return nil
-		case <-boot.Draining(r.Context()):
+		case <-boot.Draining(ctx):
 			return nil
 		case <-beat.C:
-			out.comment("still here")
-			now = nil // a change that another replica did not live to tell is found here
-		case now = <-changed:
-		}
-		if now == nil {
-			// The status has gone out: an error can only end the stream, and the client comes back.
-			if now, err = s.orders.Order(r.Context(), o.ID); err != nil {
-				slog.Warn("stream ends", "error", err.Error())
-				return nil
+			out.write([]byte(": still here\n\n"))
+		case <-unsent.some:
+			var text []byte
+			for id, o := range unsent.take() {
+				event, err := s.eventOf(ctx, id, o)
+				if err != nil {
+					slog.Warn("the stream of news ends", "error", err.Error())
+					return nil
+				}
+				text = append(text, event...)
 			}
-		}
-		if len(now.Timeline) > len(o.Timeline) {
-			o = now
-		}
-		if out.err != nil {
-			return nil
+			out.write(text)
 		}
 	}
+	return nil
+}
+
+// eventOf is the event of an order that may have to be read first.
+func (s *server) eventOf(ctx context.Context, id string, o *order.Order) ([]byte, error) {
+	if o == nil {
+		var err error
+		if o, err = s.orders.Order(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return s.event(id, o)
+}
+
+func (s *server) event(name string, o *order.Order) ([]byte, error) {
+	data, err := json.Marshal(newOrderView(o, s.now()))
+	if err != nil {
+		return nil, fmt.Errorf("encode order: %w", err)
+	}
+	return fmt.Appendf(nil, "event: %s\nid: %d\ndata: %s\n\n", name, len(o.Timeline), data), nil
 }
 
 // stream writes server-sent events; after the first failure it writes nothing more.
@@ -159,30 +187,15 @@ func (s *stream) open() {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // for proxies that would wait for more
 	// The server's read limit would end the request, though nothing more is read.
 	_ = s.control.SetReadDeadline(time.Time{})
 	s.w.WriteHeader(http.StatusOK)
-	s.write("retry: 1000\n\n")
+	s.write([]byte(": open\n\n"))
 }
 
-func (s *stream) send(event string, id int, v any) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		s.err = err
-		return
-	}
-	s.write(fmt.Sprintf("event: %s\nid: %d\ndata: %s\n\n", event, id, data))
-}
-
-func (s *stream) comment(text string) { s.write(": " + text + "\n\n") }
-
-func (s *stream) write(text string) {
-	if s.err != nil {
-		return
-	}
+func (s *stream) write(text []byte) {
 	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if _, s.err = s.w.Write([]byte(text)); s.err == nil {
+	if _, s.err = s.w.Write(text); s.err == nil {
 		s.err = s.control.Flush()
 	}
 }

@@ -32,7 +32,7 @@ type server struct {
 	orders    *store
 	coupons   couponStore
 	catalog   catalog
-	followers *followers
+	news      *news
 	wait      order.Deadlines
 	publicURL string   // where the storefront is, without a slash at the end
 	seller    []string // as it stands on invoices
@@ -57,7 +57,8 @@ func (s *server) routes() *mux.Router {
 	r.Handle("/coupon-checks", sidecar.OnlyFrom(signedIn(s.checkCoupon), "basket")).Methods(http.MethodPost)
 	r.Handle("/orders", public(s.listOrders)).Methods(http.MethodGet)
 	r.Handle("/orders/{id}", public(s.showOrder)).Methods(http.MethodGet)
-	r.Handle("/orders/{id}/events", public(s.followOrder)).Methods(http.MethodGet)
+	r.Handle("/orders/{id}/events", public(s.showNews)).Methods(http.MethodGet)
+	r.Handle("/news", sidecar.OnlyFrom(s.streamNews, "gateway")).Methods(http.MethodGet)
 	r.Handle("/orders/{id}/cancellation", public(s.cancelOrder)).Methods(http.MethodPut)
 	r.Handle("/orders/{id}/returns", public(s.requestReturn)).Methods(http.MethodPost)
 	r.Handle("/orders/{id}/invoice", public(s.showInvoice)).Methods(http.MethodGet)

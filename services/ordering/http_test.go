@@ -6,14 +6,17 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -51,7 +54,7 @@ func newShop(t testing.TB) *shop {
 	client, err := sidecar.New(app, side.URL, "")
 	require.NoError(t, err)
 	s := &server{
-		orders: newStore(t), catalog: newCatalog(client), followers: &followers{}, wait: waits, publicURL: "http://localhost:8080",
+		orders: newStore(t), catalog: newCatalog(client), news: &news{}, wait: waits, publicURL: "http://localhost:8080",
 		seller: []string{"Sidecart", "Marktplatz 1", "10115 Berlin"}, now: func() time.Time { return epoch },
 	}
 	s.coupons = couponStore{s.orders.db}
@@ -372,60 +375,121 @@ func TestHistoryShowsOwnOrdersOnly(t *testing.T) {
 func TestFollowOrder(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	go func() { _ = s.followers.listen(s.orders.db)(t.Context()) }()
 	id := s.orders.place(t, anna, epoch).ID
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.handler.ServeHTTP(w, r.WithContext(identity.With(r.Context(), anna)))
-	}))
-	t.Cleanup(srv.Close)
+	show := func(lastEventID string) []string {
+		w := s.request(anna, "gateway", http.MethodGet, "/orders/"+id+"/events", "", "Last-Event-ID", lastEventID)
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
+		return eventsOf(t, w.Body, nil)
+	}
+	require.Equal(t, []string{"order 1 placed"}, show(""))
+	require.Empty(t, show("1"), "nothing is repeated to one who has seen it")
+	require.Equal(t, []string{"order 1 placed"}, show("99"), "an id from elsewhere starts anew")
 
-	events := s.stream(t, srv.URL+"/orders/"+id+"/events", "")
-	require.Equal(t, "1 placed", <-events)
+	srv := s.serveNews(t)
+	first, second := s.newsStream(t, srv.URL), s.newsStream(t, srv.URL)
 	_, err := s.orders.Update(t.Context(), id, func(o *order.Order) error { o.Reserve(waits, epoch); return nil })
 	require.NoError(t, err)
-	require.Equal(t, "2 reserved", <-events)
+	require.Equal(t, id+" 2 reserved", <-first)
+	require.Equal(t, id+" 2 reserved", <-second)
+	require.Equal(t, []string{"order 2 reserved"}, show("1"))
 
-	resumed := s.stream(t, srv.URL+"/orders/"+id+"/events", "1")
-	require.Equal(t, "2 reserved", <-resumed)
-	current := s.stream(t, srv.URL+"/orders/"+id+"/events", "2")
-	_, err = s.orders.Update(t.Context(), id, func(o *order.Order) error { o.Settle("p1", o.Total, epoch); return nil })
+	// What another replica changed is known by its id alone.
+	_, err = s.orders.db.Exec(t.Context(), "select pg_notify($1, $2)", changedChannel, "another\n"+id)
 	require.NoError(t, err)
-	require.Equal(t, "3 paid", <-events)
-	require.Equal(t, "3 paid", <-resumed)
-	require.Equal(t, "3 paid", <-current, "nothing is repeated to one who has seen it")
-	require.Equal(t, "3 paid", <-s.stream(t, srv.URL+"/orders/"+id+"/events", "99"), "an id from elsewhere starts anew")
+	require.Equal(t, id+" 2 reserved", <-first)
+	require.Equal(t, id+" 2 reserved", <-second)
 }
 
-// stream follows an order and yields "id status" per event; the channel is closed when nothing comes for long.
-func (s *shop) stream(t testing.TB, url, lastEventID string) <-chan string {
+// serveNews serves the shop once it hears what the store says. What happened before is unknown, so a stream that was open ends.
+func (s *shop) serveNews(t testing.TB) *httptest.Server {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	srv := httptest.NewServer(s.handler)
+	t.Cleanup(srv.Close)
+	early := s.newsStream(t, srv.URL)
+	require.Eventually(t, func() bool {
+		s.news.mu.Lock()
+		defer s.news.mu.Unlock()
+		return len(s.news.streams) == 1
+	}, 5*time.Second, time.Millisecond)
+	go func() { _ = s.news.listen(s.orders.db)(t.Context()) }()
+	_, open := <-early
+	require.False(t, open)
+	return srv
+}
+
+func TestTheNewestStateOfAnOrderIsSent(t *testing.T) {
+	t.Parallel()
+	older := placed()
+	newer := placed()
+	newer.Reserve(waits, epoch)
+	n := &news{}
+	u, stop := n.open(func() {})
+	defer stop()
+	for name, c := range map[string]struct {
+		told []*order.Order
+		want *order.Order
+	}{
+		"in order": {[]*order.Order{older, newer}, newer}, "late": {[]*order.Order{newer, older}, newer},
+		"unknown first": {[]*order.Order{nil, newer}, nil}, "unknown last": {[]*order.Order{newer, nil}, nil},
+	} {
+		for _, o := range c.told {
+			u.add("1", o)
+		}
+		require.Equal(t, map[string]*order.Order{"1": c.want}, u.take(), name)
+	}
+	ended := false
+	u, stop = n.open(func() { ended = true })
+	defer stop()
+	for i := range mostUnsent + 1 {
+		require.False(t, ended)
+		u.add(strconv.Itoa(i), nil)
+	}
+	require.True(t, ended, "who is so far behind had better look anew")
+}
+
+// newsStream yields "order id status" per event of the news; the channel is closed at their end, or after ten seconds.
+func (s *shop) newsStream(t testing.TB, url string) <-chan string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/news", nil)
 	require.NoError(t, err)
 	req.Header.Set("Dapr-Caller-App-Id", "gateway")
-	req.Header.Set("Last-Event-ID", lastEventID)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = resp.Body.Close() })
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
 	out := make(chan string, 10)
+	timeout := time.AfterFunc(10*time.Second, func() { _ = resp.Body.Close() })
 	go func() {
 		defer close(out)
-		timeout := time.AfterFunc(10*time.Second, func() { _ = resp.Body.Close() })
+		defer resp.Body.Close()
 		defer timeout.Stop()
-		var id string
-		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-			if v, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
-				id = v
-			}
-			if v, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				var o orderView
-				if json.Unmarshal([]byte(v), &o) == nil {
-					out <- id + " " + string(o.Status)
-				}
-			}
-		}
+		eventsOf(t, resp.Body, out)
 	}()
 	return out
+}
+
+// eventsOf reads server-sent events as "name id status".
+func eventsOf(t testing.TB, r io.Reader, out chan<- string) (events []string) {
+	t.Helper()
+	var name, id string
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		field, value, _ := strings.Cut(lines.Text(), ": ")
+		switch field {
+		case "event":
+			name = value
+		case "id":
+			id = value
+		case "data":
+			var o orderView
+			assert.NoError(t, json.Unmarshal([]byte(value), &o))
+			event := name + " " + id + " " + string(o.Status)
+			events = append(events, event)
+			if out != nil {
+				out <- event
+			}
+		}
+	}
+	return events
 }
 
 func TestGoldenOrders(t *testing.T) {

@@ -46,11 +46,11 @@ func run(ctx context.Context, env boot.Env) error {
 	}
 
 	s := &server{
-		orders: &store{db, wait}, coupons: coupons, catalog: newCatalog(side), followers: &followers{}, wait: wait, seller: seller(env),
+		orders: &store{db, wait}, coupons: coupons, catalog: newCatalog(side), news: &news{}, wait: wait, seller: seller(env),
 		publicURL: strings.TrimSuffix(env.Get("SIDECART_PUBLIC_URL"), "/"),
 		now:       func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as PostgreSQL keeps it
 	}
-	tasks := append(outbox.Run(db, side, app, s.subscriptions()...), s.sweep, s.followers.listen(db), s.orders.countTogether, idempotency.Sweep(db))
+	tasks := append(outbox.Run(db, side, app, s.subscriptions()...), s.sweep, s.news.listen(db), s.orders.countTogether, idempotency.Sweep(db))
 	return boot.Serve(ctx, env, s.routes(), []func(context.Context) error{db.Ping, side.Ready}, tasks...)
 }
 
