@@ -102,7 +102,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, to target) error
 	for err == nil {
 		// The server's limit is for answers that end. A peer that takes nothing for so long is gone; services send a
 		// heartbeat far more often.
-		if err := conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := conn.SetWriteDeadline(time.Now().Add(s.silent)); err != nil {
 			return fmt.Errorf("extend the write limit of a stream: %w", err)
 		}
 		if conn.Flush() != nil {
