@@ -1,7 +1,7 @@
 # The shop on one machine. Settings: PORT_OFFSET=n SIDECART_DIR=dir BROKER=rabbitmq|jetstream|redis STATE=redis|postgresql|sqlite
 # PROFILE=embedded SECURE=1. What each target does in detail: .bin/stack --help.
 .DEFAULT_GOAL := help
-.PHONY: help run dev servers stop clean ps stats admin build test lint fuzz bench prove matrix up stack
+.PHONY: help run dev servers stop clean ps stats admin build test lint sbom fuzz bench prove matrix up stack
 STACK := .bin/stack
 
 help: ## list the targets
@@ -40,6 +40,12 @@ test: stack ## every test, against real servers and a running shop
 
 lint: stack ## the linters
 	@PARTS=lint tools/test.sh
+
+sbom: stack ## what every program and the pages are made of, in .bin/sbom (CycloneDX)
+	@$(STACK) build services gateway cyclonedx-gomod
+	@mkdir -p .bin/sbom && version=$$(git describe --always --dirty 2>/dev/null || echo unknown) && for program in gateway $$(ls services); do \
+		.bin/cyclonedx-gomod bin -json -version $$version -output .bin/sbom/$$program.json .bin/$$program || exit 1; done
+	@cd storefront && npm sbom --sbom-format cyclonedx --omit dev > ../.bin/sbom/storefront.json
 
 fuzz: ## try every parser of outside input with random input; FUZZTIME=1m each, ONLY=gateway
 	@tools/fuzz.sh

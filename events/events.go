@@ -42,6 +42,10 @@ type Route struct {
 // Unhurried are the topics whose effect nobody waits for: a fact waits a fifth of a second for others to travel with.
 var Unhurried = map[string]bool{TopicOrderPaid: true}
 
+// Patient are the consumers of a topic where nobody waits for its effect: they take it from the producer's feed alone, some
+// seconds later and many facts at a time.
+var Patient = map[string][]string{TopicOrderPlaced: {"basket", "notification"}}
+
 // Routes is every topic of the system. The scopes of the pub/sub component and the right to read a producer's feed
 // equal this table; a test compares them.
 var Routes = map[string]Route{

@@ -16,9 +16,6 @@ import (
 	"github.com/sidecart/sidecart/internal/problem"
 )
 
-// stalledAfter is how long a peer may take for the next piece of a file.
-const stalledAfter = 30 * time.Second
-
 // opened is a service's answer to the wish to send it a file: where its parts go, and how large they and it may be. What
 // has arrived before, under the same Idempotency-Key, is not sent again.
 type opened struct {
@@ -37,8 +34,13 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, to target) error
 	}
 	sent, parts := int64(0), 0
 	for !file.Complete {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(stalledAfter)); err != nil {
+		conn, until := http.NewResponseController(w), time.Now().Add(s.stalled)
+		if err := conn.SetReadDeadline(until); err != nil {
 			return fmt.Errorf("extend the read limit of an upload: %w", err)
+		}
+		// A sender who takes too long is told so after that, which takes time, too.
+		if err := conn.SetWriteDeadline(until.Add(s.stalled)); err != nil {
+			return fmt.Errorf("extend the write limit of an upload: %w", err)
 		}
 		part := make([]byte, min(int64(file.PartSize), file.Most+1-sent))
 		n, err := io.ReadFull(boot.WholeBody(r), part)
@@ -96,7 +98,7 @@ func (s *server) sendFile(w http.ResponseWriter, r *http.Request, method string,
 	}
 	defer resp.Body.Close()
 	// The limit for the answer starts anew with each part: it is for answers that nobody takes.
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stalledAfter)); err != nil {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.stalled)); err != nil {
 		return fmt.Errorf("extend the write limit of an upload: %w", err)
 	}
 	if out == w {
@@ -128,9 +130,9 @@ func (s *server) download(w http.ResponseWriter, r *http.Request, to target) err
 	answerLike(w, r, resp)
 	conn, buf := http.NewResponseController(w), make([]byte, 64<<10)
 	for {
-		slow.Reset(stalledAfter)
+		slow.Reset(s.stalled)
 		n, err := resp.Body.Read(buf)
-		if deadline := conn.SetWriteDeadline(time.Now().Add(stalledAfter)); deadline != nil {
+		if deadline := conn.SetWriteDeadline(time.Now().Add(s.stalled)); deadline != nil {
 			return fmt.Errorf("extend the write limit of a download: %w", deadline)
 		}
 		if _, gone := w.Write(buf[:n]); gone != nil || errors.Is(err, io.EOF) {

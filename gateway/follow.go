@@ -169,7 +169,7 @@ func (s *server) follow(w http.ResponseWriter, r *http.Request, to target) error
 	if err != nil {
 		return err
 	}
-	page := &openPage{w: w, control: http.NewResponseController(w), seen: first.seq - 1}
+	page := &openPage{w: w, control: http.NewResponseController(w), silent: s.silent, seen: first.seq - 1}
 	if first.data == "" {
 		page.seen, _ = strconv.Atoi(r.Header.Get("Last-Event-Id"))
 	}
@@ -226,6 +226,7 @@ func (s *server) look(w http.ResponseWriter, r *http.Request, to target) (e even
 type openPage struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	silent  time.Duration
 	seen    int
 	err     error
 }
@@ -244,7 +245,7 @@ func (p *openPage) write(text string) {
 		return
 	}
 	// The server's limit is for answers that end. A peer that takes nothing for so long is gone.
-	_ = p.control.SetWriteDeadline(time.Now().Add(time.Minute))
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.silent))
 	if _, p.err = io.WriteString(p.w, text); p.err == nil {
 		p.err = p.control.Flush()
 	}

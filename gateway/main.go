@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/sidecart/sidecart/internal/boot"
 	"github.com/sidecart/sidecart/internal/sidecar"
@@ -25,6 +26,11 @@ import (
 //go:embed all:static
 var built embed.FS
 
+const (
+	stalledAfter = 30 * time.Second // how long a peer may take for the next piece of a file
+	silentAfter  = time.Minute      // how long a reader of a stream may take nothing; services send a heartbeat far more often
+)
+
 type server struct {
 	sidecar     *sidecar.Client
 	calls       *calls
@@ -35,7 +41,9 @@ type server struct {
 	api         *description
 	answers     *answers
 	news        *news
-	stockAgain  atomic.Int64 // when inventory is asked again after a failure, in Unix nanoseconds
+	stalled     time.Duration // stalledAfter
+	silent      time.Duration // silentAfter
+	stockAgain  atomic.Int64  // when inventory is asked again after a failure, in Unix nanoseconds
 }
 
 func main() { boot.Main("gateway", run) }
@@ -63,7 +71,7 @@ func run(ctx context.Context, env boot.Env) error {
 	}
 	slog.Info("open to the public", "addr", public.Addr().String())
 	return boot.Serve(ctx, env, web.Router(), []func(context.Context) error{sc.Ready}, s.news.listen, func(ctx context.Context) error {
-		return boot.ServeHTTP(ctx, public, s.handler(), nil)
+		return boot.ServeHTTP(ctx, public, s.handler(), boot.Usual, nil)
 	})
 }
 
@@ -80,5 +88,6 @@ func newServer(sc *sidecar.Client, lim *limits, static fs.FS) (*server, error) {
 	return &server{
 		sidecar: sc, calls: calls, news: newNews(calls), sessions: newSessions(sc), limits: lim, crossOrigin: http.NewCrossOriginProtection(),
 		site: storefront, api: api, answers: newAnswers(answersFor),
+		stalled: stalledAfter, silent: silentAfter,
 	}, nil
 }

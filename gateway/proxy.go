@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sidecart/sidecart/internal/identity"
@@ -102,7 +103,7 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, to target) (*http.
 		req.Header.Set("Sidecart-Client-Address", clientAddress(r))
 		req.Header.Set("Sidecart-Client-Agent", r.UserAgent())
 		req.Header.Set("Sidecart-Client-Device", secretOf(r, deviceCookie))
-		req.Header.Set("Sidecart-Challenge", secretOf(r, challengeCookie))
+		req.Header.Set("Sidecart-Challenge", strings.Join(challengesOf(r), ","))
 	}
 	resp, err := s.calls.do(req, to.app)
 	if errors.Is(err, context.Canceled) {

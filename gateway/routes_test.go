@@ -62,6 +62,20 @@ func TestWhoNeedsNoSessionIsDescribed(t *testing.T) {
 	}
 }
 
+// Whoever has lost an answer must know what sending the request again does.
+func TestOfEveryPostItIsSaidWhatARepeatDoes(t *testing.T) {
+	var api spec
+	require.NoError(t, yaml.Unmarshal(openapiYAML, &api))
+	for _, tag := range api.Tags {
+		for _, e := range api.Endpoints(tag.Name) {
+			keyed := slices.ContainsFunc(e.Parameters, func(p parameter) bool { return api.parameter(p).Name == "Idempotency-Key" })
+			if e.Method == "POST" && !keyed {
+				require.Regexp(t, `\b[Rr]epeat\b`, e.Description, e.Path)
+			}
+		}
+	}
+}
+
 func TestEveryVariableOfATargetIsInItsPath(t *testing.T) {
 	variable := regexp.MustCompile(`\{\w+\}`)
 	for _, rt := range (&server{}).routes() {

@@ -33,9 +33,12 @@ const (
 	// do not keep the owner out. It opens nothing by itself and outlives the sessions.
 	deviceCookie = "__Host-device"
 
-	// challengeCookie holds what a sign-in or a passkey's ceremony was begun with until the same browser finishes it.
+	// challengeCookie holds what sign-ins and passkeys' ceremonies were begun with until the same browser finishes them: the
+	// latest few, with dots between them, since a page that offers passkeys begins one while another tab asks for a code.
 	challengeCookie = "__Host-challenge"
 )
+
+const mostChallenges = 8
 
 const (
 	deviceTTL  = 400 * 24 * time.Hour // the most that browsers keep a cookie
@@ -312,7 +315,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request, to target) error 
 		return unavailable(to.app, err)
 	}
 	if made.Challenge != "" {
-		return answerChallenge(w, made.challenge)
+		return answerChallenge(w, r, made.challenge)
 	}
 	s.endFormer(r)
 	setSession(w, made)
@@ -363,11 +366,12 @@ func (s *server) begin(w http.ResponseWriter, r *http.Request, to target) error 
 	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil {
 		return unavailable(to.app, err)
 	}
-	return answerChallenge(w, made)
+	return answerChallenge(w, r, made)
 }
 
-func answerChallenge(w http.ResponseWriter, made challenge) error {
-	setCookie(w, challengeCookie, made.Challenge, time.Until(made.ChallengeExpiresAt))
+func answerChallenge(w http.ResponseWriter, r *http.Request, made challenge) error {
+	all := append([]string{made.Challenge}, challengesOf(r)...)
+	setCookie(w, challengeCookie, strings.Join(all[:min(len(all), mostChallenges)], "."), time.Until(made.ChallengeExpiresAt))
 	return web.Encode(w, http.StatusOK, made.Answer)
 }
 
@@ -446,10 +450,21 @@ func guestSecret(r *http.Request) string { return secretOf(r, guestCookie) }
 // secretOf is a cookie that holds a secret of newSecret, if it has the form of one.
 func secretOf(r *http.Request, name string) string {
 	secret := cookie(r, name)
-	if b, err := base64.RawURLEncoding.DecodeString(secret); err != nil || len(b) != 32 {
+	if !isSecret(secret) {
 		return ""
 	}
 	return secret
+}
+
+func isSecret(s string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && len(b) == 32
+}
+
+// challengesOf are what r's browser has begun, the latest first.
+func challengesOf(r *http.Request) []string {
+	all := strings.SplitN(cookie(r, challengeCookie), ".", mostChallenges+1)
+	return slices.DeleteFunc(all[:min(len(all), mostChallenges)], func(s string) bool { return !isSecret(s) })
 }
 
 func newSecret() string {

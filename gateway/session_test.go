@@ -131,6 +131,40 @@ func TestASecondFactorIsAskedForBeforeTheSession(t *testing.T) {
 	require.NotContains(t, b.cookies, challengeCookie)
 }
 
+// A second tab that begins something leaves what the first has begun.
+func TestTheChallengesOfABrowsersTabsAreKept(t *testing.T) {
+	s := openShop(t)
+	s.serveAuth()
+	var begun []string
+	begin := func(w http.ResponseWriter, r *http.Request) {
+		begun = append([]string{newSecret()}, begun...)
+		answer(200, challenge{begun[0], time.Now().Add(5 * time.Minute), json.RawMessage(`{}`)})(w, r)
+	}
+	s.serve("auth POST /login", begin)
+	s.serve("auth POST /passkeys/login/begin", begin)
+	s.serve("auth POST /login/totp", refuse(problem.Unauthenticated, "wrong-code"))
+	b := s.browser()
+	brought := func() string {
+		b.do("POST", "/api/v1/auth/login/totp", `{"code":"123456"}`).isProblem(t, 401, "wrong-code")
+		calls := s.callsTo("auth POST /login/totp")
+		return calls[len(calls)-1].header.Get("Sidecart-Challenge")
+	}
+	require.Equal(t, 200, b.do("POST", "/api/v1/auth/login", `{}`).StatusCode)
+	for range 2 {
+		require.Equal(t, 200, b.do("POST", "/api/v1/auth/passkeys/login/begin", `{}`).StatusCode)
+	}
+	require.Len(t, begun, 3)
+	require.Equal(t, strings.Join(begun, ","), brought())
+	for range mostChallenges {
+		require.Equal(t, 200, b.do("POST", "/api/v1/auth/passkeys/login/begin", `{}`).StatusCode)
+	}
+	require.Equal(t, strings.Join(begun[:mostChallenges], ","), brought(), "the latest few")
+	b.cookies[challengeCookie] = "planted." + begun[0] + "..x"
+	require.Equal(t, begun[0], brought())
+	b.cookies[challengeCookie] = ""
+	require.Empty(t, brought())
+}
+
 func TestRefusedLoginSetsNothing(t *testing.T) {
 	s := openShop(t)
 	for code, kind := range map[string]problem.Kind{"invalid-credentials": problem.Unauthenticated, "email-not-verified": problem.Forbidden} {

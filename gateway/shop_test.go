@@ -69,13 +69,15 @@ func openShop(t *testing.T, with ...func(*settings)) *shop {
 }
 
 // reopen serves the gateway as its program does; stop ends it as SIGTERM does.
-func (s *shop) reopen() (stop func()) {
+func (s *shop) reopen() (stop func()) { return s.reopenWith(boot.Usual) }
+
+func (s *shop) reopenWith(patience boot.Patience) (stop func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(s, err)
 	s.url = "http://" + listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- boot.ServeHTTP(ctx, listener, s.server.handler(), nil) }()
+	go func() { done <- boot.ServeHTTP(ctx, listener, s.server.handler(), patience, nil) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(s, <-done)

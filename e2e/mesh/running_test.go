@@ -301,15 +301,12 @@ func (in instance) subscribe(t *testing.T, conn *grpc.ClientConn, topic string) 
 	return err
 }
 
-// byFeedAlone are topics of which nobody waits for the effect at these consumers: they take them from the feed (ADR 0015).
-var byFeedAlone = map[string][]string{events.TopicOrderPlaced: {"basket", "notification"}}
-
 // The apps' own word that they hear what they are to hear: without it the test above would pass with no subscriptions at all.
 func TestEveryConsumerHasSubscribed(t *testing.T) {
 	in := running(t)
 	for topic, route := range events.Routes {
 		for _, app := range route.Consumers {
-			if slices.Contains(byFeedAlone[topic], app) {
+			if slices.Contains(events.Patient[topic], app) {
 				continue
 			}
 			require.Eventually(t, func() bool { return hasSubscribed(t, filepath.Join(in.dir, "log", app+".log"), topic) },

@@ -94,21 +94,32 @@ func Serve(ctx context.Context, env Env, routes http.Handler, ready []func(conte
 		})
 	}
 	group.Go(func() error {
-		return ServeHTTP(work, listener, handler, func() { stopping.Store(true) })
+		return ServeHTTP(work, listener, handler, Usual, func() { stopping.Store(true) })
 	})
 	return group.Wait()
 }
 
+// Patience is how long a server waits for its clients before it hangs up on them.
+type Patience struct {
+	Header  time.Duration // for a request's header
+	Request time.Duration // for all of a request; who takes files extends it by http.ResponseController
+	Answer  time.Duration // for the answer to be taken, from the header on; streams extend it likewise
+	Idle    time.Duration // for the next request of a connection
+}
+
+// Usual is the patience of our servers.
+var Usual = Patience{Header: 5 * time.Second, Request: 15 * time.Second, Answer: 30 * time.Second, Idle: 2 * time.Minute}
+
 // ServeHTTP answers on listener, with limits on time and size, until ctx ends; then it calls onStop, lets requests in
 // flight finish for a few seconds, and returns.
-func ServeHTTP(ctx context.Context, listener net.Listener, handler http.Handler, onStop func()) error {
+func ServeHTTP(ctx context.Context, listener net.Listener, handler http.Handler, patience Patience, onStop func()) error {
 	drain := make(chan struct{})
 	server := &http.Server{
 		Handler:           limitBody(handler),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second, // streams lift it for themselves, by http.ResponseController
-		IdleTimeout:       2 * time.Minute,
+		ReadHeaderTimeout: patience.Header,
+		ReadTimeout:       patience.Request,
+		WriteTimeout:      patience.Answer,
+		IdleTimeout:       patience.Idle,
 		MaxHeaderBytes:    32 << 10,
 		BaseContext: func(net.Listener) context.Context {
 			return context.WithValue(context.WithoutCancel(ctx), drainKey{}, drain)

@@ -26,7 +26,7 @@ func TestRequestsInFlightAreAnsweredAtTheEnd(t *testing.T) {
 		<-Draining(r.Context())
 		_, _ = io.WriteString(w, "whole")
 	})
-	go func() { ended <- ServeHTTP(ctx, listener, handler, func() { stopping.Store(true) }) }()
+	go func() { ended <- ServeHTTP(ctx, listener, handler, Usual, func() { stopping.Store(true) }) }()
 
 	answer := make(chan string, 1)
 	go func() {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,7 +84,6 @@ func insert(ctx context.Context, tx pgx.Tx, rows []row) error {
 // other. Apply calls no other service: it holds a transaction open.
 type Subscription struct {
 	Producer, Topic string
-	Patient         bool // the effect may come some seconds late: it is left to the feed, which brings many facts at once
 	Apply           func(ctx context.Context, tx pgx.Tx, e events.Envelope) error
 }
 
@@ -120,7 +120,7 @@ func Run(pool *pgxpool.Pool, bus Bus, app string, subs ...Subscription) []boot.T
 	tasks := []boot.Task{newRelay(pool, bus, app).run, sweep(pool)}
 	topics := map[string][]string{}
 	for _, s := range subs {
-		if !s.Patient {
+		if !slices.Contains(events.Patient[s.Topic], app) {
 			tasks = append(tasks, func(ctx context.Context) error { return bus.Subscribe(ctx, s.Topic, in.hear) })
 		}
 		topics[s.Producer] = append(topics[s.Producer], s.Topic)
@@ -135,7 +135,6 @@ func Run(pool *pgxpool.Pool, bus Bus, app string, subs ...Subscription) []boot.T
 // the broker and from the feed, so it works by natural key: a repeat changes nothing.
 type PlainSubscription struct {
 	Producer, Topic string
-	Patient         bool // see Subscription
 	Apply           func(ctx context.Context, e events.Envelope) error
 }
 
@@ -146,13 +145,13 @@ type Cursors interface {
 }
 
 // RunPlain is Run for services without PostgreSQL.
-func RunPlain(cursors Cursors, bus Bus, subs ...PlainSubscription) []boot.Task {
+func RunPlain(cursors Cursors, bus Bus, app string, subs ...PlainSubscription) []boot.Task {
 	p := plain{cursors, map[string]func(context.Context, events.Envelope) error{}}
 	var tasks []boot.Task
 	topics := map[string][]string{}
 	for _, s := range subs {
 		p.handlers[s.Topic] = s.Apply
-		if !s.Patient {
+		if !slices.Contains(events.Patient[s.Topic], app) {
 			tasks = append(tasks, func(ctx context.Context) error { return bus.Subscribe(ctx, s.Topic, p.hear) })
 		}
 		topics[s.Producer] = append(topics[s.Producer], s.Topic)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -438,7 +439,7 @@ func TestPlainConsumersCatchUpFromTheirCursor(t *testing.T) {
 		heard.Store(fact.OrderID, true)
 		return err
 	}}
-	start(t, RunPlain(cursors, f.bus, sub)...)
+	start(t, RunPlain(cursors, f.bus, "inventory", sub)...)
 	require.Eventually(t, func() bool {
 		n := 0
 		heard.Range(func(any, any) bool { n++; return true })
@@ -447,6 +448,23 @@ func TestPlainConsumersCatchUpFromTheirCursor(t *testing.T) {
 	cursor, err := cursors.Load(t.Context(), "ordering")
 	require.NoError(t, err)
 	require.NotEmpty(t, cursor)
+}
+
+// Patient consumers leave a topic to the feed.
+func TestTheImpatientAloneSubscribe(t *testing.T) {
+	require.NotEmpty(t, events.Patient)
+	for topic, patient := range events.Patient {
+		route := events.Routes[topic]
+		require.Subset(t, route.Consumers, patient, topic)
+		for _, app := range route.Consumers {
+			want := 2 // the subscription, the feed
+			if slices.Contains(patient, app) {
+				want = 1
+			}
+			require.Len(t, RunPlain(nil, nil, app, PlainSubscription{Producer: route.Producer, Topic: topic}), want, "%s hears %s", app, topic)
+			require.Len(t, Run(nil, nil, app, Subscription{Producer: route.Producer, Topic: topic}), want+2, "%s hears %s", app, topic)
+		}
+	}
 }
 
 type memoryCursors struct{ sync.Map }

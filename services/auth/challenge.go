@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sidecart/sidecart/internal/problem"
@@ -13,11 +14,14 @@ import (
 	"github.com/sidecart/sidecart/internal/web"
 )
 
-// challengeHeader is the header in which the gateway, which alone may call, brings back the text of the challenge that it
-// keeps in a cookie of the browser.
+// challengeHeader is the header in which the gateway, which alone may call, brings back the texts of the challenges that it
+// keeps in a cookie of the browser, the latest first, with commas between them: every tab may have begun something.
 const challengeHeader = "Sidecart-Challenge"
 
-const challengeTTL = 5 * time.Minute
+const (
+	challengeTTL   = 5 * time.Minute
+	mostChallenges = 8 // of one browser; earlier ones are forgotten
+)
 
 // challenge is what was begun and is to be finished by the same browser, once and soon. It lies in the state store, so
 // that any replica can finish it.
@@ -53,18 +57,31 @@ type begun struct {
 	key, etag string
 }
 
-// findChallenge loads the challenge of a request that is to finish it.
-func (s *server) findChallenge(r *http.Request, purpose string) (begun, error) {
-	b := begun{key: challengeKey(tokenHash(r.Header.Get(challengeHeader)))}
-	etag, found, err := s.state.Get(r.Context(), b.key, &b.challenge)
-	if err != nil {
-		return b, stateAway(err)
+// findChallenge loads the challenge of a request that is to finish it: of those that its browser has begun for the
+// purpose the one that fits, or else the latest.
+func (s *server) findChallenge(r *http.Request, purpose string, fits func(challenge) bool) (latest begun, err error) {
+	tokens := strings.Split(r.Header.Get(challengeHeader), ",")
+	for _, token := range tokens[:min(len(tokens), mostChallenges)] {
+		b := begun{key: challengeKey(tokenHash(token))}
+		etag, found, err := s.state.Get(r.Context(), b.key, &b.challenge)
+		if err != nil {
+			return b, stateAway(err)
+		}
+		if !found || b.Purpose != purpose {
+			continue
+		}
+		b.etag = etag
+		if fits(b.challenge) {
+			return b, nil
+		}
+		if latest.key == "" {
+			latest = b
+		}
 	}
-	if !found || b.Purpose != purpose {
-		return b, challengeExpired()
+	if latest.key == "" {
+		return latest, challengeExpired()
 	}
-	b.etag = etag
-	return b, nil
+	return latest, nil
 }
 
 // finish takes a challenge away; of two that finish it at once only one succeeds.

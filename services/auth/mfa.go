@@ -145,7 +145,7 @@ func (s *server) loginTOTP(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(w, r, &req); err != nil {
 		return err
 	}
-	b, err := s.findChallenge(r, secondFactor)
+	b, err := s.findChallenge(r, secondFactor, func(challenge) bool { return true })
 	if err != nil {
 		return err
 	}

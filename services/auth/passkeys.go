@@ -118,9 +118,14 @@ func (s *server) answerCeremony(w http.ResponseWriter, r *http.Request, purpose,
 	return s.answerChallenge(w, r, challenge{Purpose: purpose, AccountID: accountID, Session: state}, options)
 }
 
-// ceremony is the one that a request finishes. It is over with that, whatever comes of it: a challenge is signed once.
-func (s *server) ceremony(r *http.Request, purpose string) (accountID string, session webauthn.SessionData, err error) {
-	b, err := s.findChallenge(r, purpose)
+// ceremony is the one that a request finishes, by the credential that it brings. It is over with that, whatever comes of
+// it: a challenge is signed once.
+func (s *server) ceremony(r *http.Request, purpose string, credential json.RawMessage) (accountID string, session webauthn.SessionData, err error) {
+	signed := signedChallenge(credential)
+	b, err := s.findChallenge(r, purpose, func(c challenge) bool {
+		var asked webauthn.SessionData
+		return json.Unmarshal(c.Session, &asked) == nil && asked.Challenge == signed
+	})
 	if err != nil {
 		return "", session, err
 	}
@@ -131,6 +136,23 @@ func (s *server) ceremony(r *http.Request, purpose string) (accountID string, se
 		return "", session, fmt.Errorf("read a ceremony: %w", err)
 	}
 	return b.AccountID, session, nil
+}
+
+// signedChallenge is the challenge that a browser says it was asked with, "" if that cannot be read. It only tells the
+// ceremonies of a browser's tabs apart; whether it was signed is checked afterwards.
+func signedChallenge(credential json.RawMessage) string {
+	var c struct {
+		Response struct {
+			ClientDataJSON protocol.URLEncodedBase64 `json:"clientDataJSON"`
+		} `json:"response"`
+	}
+	var signed struct {
+		Challenge string `json:"challenge"`
+	}
+	if json.Unmarshal(credential, &c) != nil || json.Unmarshal(c.Response.ClientDataJSON, &signed) != nil {
+		return ""
+	}
+	return signed.Challenge
 }
 
 type credentialRequest struct {
@@ -148,7 +170,7 @@ func (s *server) finishPasskey(w http.ResponseWriter, r *http.Request, caller id
 	if err != nil {
 		return err
 	}
-	accountID, session, err := s.ceremony(r, registerPasskey)
+	accountID, session, err := s.ceremony(r, registerPasskey, req.Credential)
 	if err != nil {
 		return err
 	}
@@ -233,7 +255,7 @@ func (s *server) loginPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(w, r, &req); err != nil {
 		return err
 	}
-	_, session, err := s.ceremony(r, usePasskey)
+	_, session, err := s.ceremony(r, usePasskey, req.Credential)
 	if err != nil {
 		return err
 	}

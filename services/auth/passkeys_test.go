@@ -177,6 +177,33 @@ func TestACeremonyIsFinishedOnceByWhoBeganIt(t *testing.T) {
 	requireProblem(t, 401, "invalid-credentials", s.finishAt(answer{}, "/passkeys/login/finish", other, signed))
 }
 
+// Every tab with the sign-in page begins a passkey's ceremony, by which the browser offers passkeys.
+func TestTheTabsOfABrowserFinishEachItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.customer("ada@example.com")
+	session := s.login("ada@example.com", password)
+	secret, _ := s.enrol(session)
+	g := s.gadget()
+	require.Equal(t, 201, g.register(session).status)
+
+	code := s.login("ada@example.com", password).string("challenge")
+	one, first := options(t, s.post("/passkeys/login/begin", m{}))
+	two, second := options(t, s.post("/passkeys/login/begin", m{}))
+	all := strings.Join([]string{second, first, code}, ",")
+	require.Equal(t, 200, s.second(all, s.code(secret, 1)).status, "the step that asks for a code goes on")
+	require.Equal(t, 200, s.finishAt(answer{}, "/passkeys/login/finish", all, m{"credential": g.sign(one)}).status)
+	requireProblem(t, 401, "invalid-credentials", s.finishAt(answer{}, "/passkeys/login/finish", all, m{"credential": g.sign(one)}))
+	requireProblem(t, 401, "challenge-expired", s.finishAt(answer{}, "/passkeys/login/finish", all, m{"credential": g.sign(two)}))
+
+	text, mine := options(t, s.post("/passkeys/login/begin", m{}))
+	tooMany := strings.Repeat("x,", mostChallenges-1) + mine
+	require.Equal(t, 200, s.finishAt(answer{}, "/passkeys/login/finish", tooMany, m{"credential": g.sign(text)}).status)
+	text, mine = options(t, s.post("/passkeys/login/begin", m{}))
+	tooMany = strings.Repeat("x,", mostChallenges) + mine
+	requireProblem(t, 401, "challenge-expired", s.finishAt(answer{}, "/passkeys/login/finish", tooMany, m{"credential": g.sign(text)}))
+}
+
 func TestGarbageIsNoPasskey(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

@@ -11,7 +11,7 @@ import (
 // subscriptions is what basket hears. Everything is applied by natural key, since there is no inbox here.
 func (s *server) subscriptions() []outbox.PlainSubscription {
 	return []outbox.PlainSubscription{
-		{Producer: "ordering", Topic: events.TopicOrderPlaced, Patient: true, Apply: s.orderPlaced},
+		{Producer: "ordering", Topic: events.TopicOrderPlaced, Apply: s.orderPlaced},
 	}
 }
 

@@ -19,5 +19,5 @@ func run(ctx context.Context, env boot.Env) error {
 	baskets := &store{side.State()}
 	s := newServer(baskets, newCatalog(side), ordering{side}, env.Verifier(ctx).Verify)
 	ready := []func(context.Context) error{side.Ready, baskets.Ready}
-	return boot.Serve(ctx, env, s.routes(), ready, outbox.RunPlain(cursors{baskets}, side, s.subscriptions()...)...)
+	return boot.Serve(ctx, env, s.routes(), ready, outbox.RunPlain(cursors{baskets}, side, "basket", s.subscriptions()...)...)
 }

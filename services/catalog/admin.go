@@ -15,7 +15,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 
-	"github.com/sidecart/sidecart/internal/idempotency"
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/internal/problem"
 	"github.com/sidecart/sidecart/internal/web"
@@ -246,18 +245,6 @@ func (o *office) addProduct(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Location", "/admin/products/"+p.ID)
 	return answerProduct(w, http.StatusCreated, p)
-}
-
-// newID is one that nobody guesses, or the one that the request's Idempotency-Key stands for.
-func newID(r *http.Request, kind string, who identity.Identity) (string, error) {
-	if r.Header.Get("Idempotency-Key") == "" {
-		return uuid.Must(uuid.NewV7()).String(), nil
-	}
-	key, err := idempotency.FromRequest(r)
-	if err != nil {
-		return "", err
-	}
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:sidecart:"+kind+":"+string(who.Subject)+":"+key)).String(), nil
 }
 
 // check tidies p up, or refuses it: for what it is in itself, and for a category or picture that there is not.

@@ -321,6 +321,25 @@ func TestAnAdditionIsRepeatedSafely(t *testing.T) {
 	b.do(admin, "POST", "/admin/products", draft("twice", "TWICE"), key...).isProblem(t, 422, "idempotency-key-reused")
 }
 
+func TestACategoryIsRepeatedSafely(t *testing.T) {
+	b := newBackOffice(t)
+	add := func(who identity.Identity, body, key string) reply {
+		return b.do(who, "POST", "/admin/categories", body, "Idempotency-Key", key)
+	}
+	const attic = `{"slug":"attic","name":"Attic","position":0}`
+	first := read[staffCategory](t, add(admin, attic, "add-it-once"), 201)
+	require.Equal(t, first, read[staffCategory](t, add(admin, attic, "add-it-once"), 201))
+	add(admin, `{"slug":"loft","name":"Attic","position":0}`, "add-it-once").isProblem(t, 422, "idempotency-key-reused")
+	add(admin, `{"slug":"attic","name":"Loft"}`, "add-it-once").isProblem(t, 422, "idempotency-key-reused")
+	add(admin, attic, "another").isProblem(t, 409, "slug-taken")
+	b.do(admin, "POST", "/admin/categories", attic).isProblem(t, 409, "slug-taken")
+	add(admin, attic, "a b").isProblem(t, 400, "invalid-idempotency-key")
+
+	require.Equal(t, 200, b.do(admin, "PUT", "/admin/categories/attic", `{"slug":"attic","name":"Loft"}`, "If-Match", "*").Code)
+	require.Equal(t, "Loft", read[staffCategory](t, add(admin, attic, "add-it-once"), 201).Name, "a late repeat undoes nothing")
+	require.Len(t, read[staffPage[staffCategory]](t, b.do(support, "GET", "/admin/categories", ""), 200).Items, 3)
+}
+
 // The entry is inside the document, so that whoever dies after the write has told all the same.
 func TestAnEntryOfOneThatDiedIsKept(t *testing.T) {
 	b := newBackOffice(t)

@@ -68,10 +68,13 @@ func (o *office) listCategories(w http.ResponseWriter, r *http.Request) error {
 	return web.Encode(w, http.StatusOK, page)
 }
 
-// addCategory makes a category.
+// addCategory makes a category. With an Idempotency-Key a repeat makes none.
 func (o *office) addCategory(w http.ResponseWriter, r *http.Request) error {
 	c, err := o.readCategory(w, r)
 	if err != nil {
+		return err
+	}
+	if c.Once, err = onceOf(r, "category", c.fields()); err != nil {
 		return err
 	}
 	return o.changeTree(w, r, http.StatusCreated, c.Slug, added, func(t *Tree) error { return t.Add(c) })

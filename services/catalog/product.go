@@ -75,6 +75,7 @@ type Category struct {
 	Version     int64  `bson:"version,omitempty" json:"-"`
 
 	Attributes []AttributeDefinition `bson:"attributes,omitempty" json:"-"`
+	Once       *once                 `bson:"once,omitempty" json:"-"`
 }
 
 // AttributeDefinition is what products of a category, and of what is part of it, say about themselves.

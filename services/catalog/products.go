@@ -107,7 +107,7 @@ func (s *store) notAdded(ctx context.Context, p *Product, cause error) (*Product
 	before, err := s.Product(ctx, p.ID)
 	if err == nil {
 		if e := newEntry(Actor{}, "", "", "", "", before.fields(), p.fields(), time.Now()); before.Version != 1 || !e.nothing() {
-			return nil, problem.New(problem.Unprocessable, "idempotency-key-reused", "This Idempotency-Key was used for another product.")
+			return nil, keyReused()
 		}
 		return before, nil
 	}

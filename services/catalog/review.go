@@ -60,6 +60,7 @@ type Review struct {
 	CreatedAt  time.Time    `bson:"createdAt"`
 	Settled    bool         `bson:"settled"` // the product's rating and the audit trail know of this version
 	Last       *Entry       `bson:"last,omitempty"`
+	Once       *once        `bson:"once,omitempty"`
 }
 
 func reviewID(product string, customer identity.CustomerID) string {
@@ -72,6 +73,19 @@ func NewReview(product string, who identity.Identity, said ReviewText, at time.T
 		ID: reviewID(product, who.Subject), Product: product, Customer: who.Subject, Author: author(who.Name), ReviewText: said,
 		Status: Pending, Version: 1, CreatedAt: at.UTC().Truncate(time.Millisecond), Settled: true,
 	}
+}
+
+// repeats refuses r unless it is what before, of the same customer and product, was added by.
+func (r Review) repeats(before Review) error {
+	repeat, err := r.Once.repeats(before.Once)
+	if err == nil && !repeat {
+		err = alreadyReviewed()
+	}
+	return err
+}
+
+func alreadyReviewed() error {
+	return problem.New(problem.Conflict, "already-reviewed", "You have reviewed this already.")
 }
 
 // author is how a name appears: "Ada Lovelace" as "Ada L.".
@@ -103,7 +117,7 @@ func (r *Review) Rewrite(said ReviewText, at time.Time) error {
 
 // Withdraw takes it away, and at once whatever was said.
 func (r *Review) Withdraw() error {
-	r.Status, r.ReviewText, r.Author, r.Customer, r.Reason = withdrawn, ReviewText{}, "", "", ""
+	r.Status, r.ReviewText, r.Author, r.Customer, r.Reason, r.Once = withdrawn, ReviewText{}, "", "", "", nil
 	return nil
 }
 

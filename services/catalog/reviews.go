@@ -168,7 +168,7 @@ func readReviewCursor(r *http.Request, sort string) (*reviewPlace, error) {
 	return &at, nil
 }
 
-// write takes a review from somebody who has bought the product.
+// write takes a review from somebody who has bought the product. With an Idempotency-Key a repeat is answered as the first.
 func (c *critics) write(w http.ResponseWriter, r *http.Request) error {
 	var said ReviewText
 	if err := web.Decode(w, r, &said); err != nil {
@@ -182,24 +182,35 @@ func (c *critics) write(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	who := identity.From(r.Context())
-	if _, err := c.store.Review(r.Context(), reviewID(p.ID, who.Subject)); err == nil {
-		return problem.New(problem.Conflict, "already-reviewed", "You have reviewed this already.")
-	} else if !problem.Is(err, "review-not-found") {
+	review := NewReview(p.ID, identity.From(r.Context()), said, c.now())
+	if review.Once, err = onceOf(r, "review:"+p.ID, said); err != nil {
 		return err
 	}
-	bought, err := c.orders.Bought(r.Context(), p.skus())
+	saved, err := c.store.Review(r.Context(), review.ID)
+	switch {
+	case err == nil:
+		err = review.repeats(saved)
+	case problem.Is(err, "review-not-found"):
+		if err = c.hasBought(r.Context(), p); err == nil {
+			saved, err = c.store.AddReview(r.Context(), review)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return web.Encode(w, http.StatusCreated, saved.own())
+}
+
+// hasBought refuses unless the caller has bought p.
+func (c *critics) hasBought(ctx context.Context, p *Product) error {
+	bought, err := c.orders.Bought(ctx, p.skus())
 	if err != nil {
 		return err
 	}
 	if !bought {
 		return problem.New(problem.Forbidden, "not-a-buyer", "Reviews are by those who have bought the product here.")
 	}
-	review := NewReview(p.ID, who, said, c.now())
-	if err := c.store.AddReview(r.Context(), review); err != nil {
-		return err
-	}
-	return web.Encode(w, http.StatusCreated, review.own())
+	return nil
 }
 
 // mine answers with the caller's review of a product.

@@ -92,6 +92,35 @@ func TestABuyersReviewIsReadPublishedAndCounted(t *testing.T) {
 	require.Equal(t, []string{"rejected", "published"}, what)
 }
 
+func TestAReviewIsRepeatedSafely(t *testing.T) {
+	b := newBackOffice(t)
+	b.bought = true
+	b.add("pot", "POT")
+	b.add("pan", "PAN")
+	key := []string{"Idempotency-Key", "say-it-once"}
+	answers := make([]reply, 10)
+	var group sync.WaitGroup
+	for i := range answers {
+		group.Go(func() { answers[i] = b.do(anna, "POST", "/products/pot/reviews", said(5), key...) })
+	}
+	group.Wait()
+	first := read[reviewView](t, answers[0], 201)
+	for _, again := range answers {
+		require.Equal(t, first, read[reviewView](t, again, 201))
+	}
+	b.bought = false
+	require.Equal(t, first, read[reviewView](t, b.do(anna, "POST", "/products/pot/reviews", said(5), key...), 201), "whatever has become of the purchase")
+	b.bought = true
+	b.do(anna, "POST", "/products/pot/reviews", said(4), key...).isProblem(t, 422, "idempotency-key-reused")
+	b.do(anna, "POST", "/products/pot/reviews", said(5), "Idempotency-Key", "another").isProblem(t, 409, "already-reviewed")
+	b.do(anna, "POST", "/products/pot/reviews", said(5), "Idempotency-Key", "a b").isProblem(t, 400, "invalid-idempotency-key")
+	require.Equal(t, 201, b.do(boris, "POST", "/products/pot/reviews", said(1), key...).Code, "another's key is another key")
+	require.Equal(t, 201, b.do(anna, "POST", "/products/pan/reviews", said(2), key...).Code, "as is that of another product")
+
+	require.Equal(t, 200, b.do(anna, "PUT", "/products/pot/reviews/mine", said(3)).Code)
+	require.Equal(t, 3, read[reviewView](t, b.do(anna, "POST", "/products/pot/reviews", said(5), key...), 201).Rating, "a late repeat undoes nothing")
+}
+
 func TestReviewsAreRefused(t *testing.T) {
 	b := newBackOffice(t)
 	b.bought = true
@@ -185,8 +214,12 @@ func TestAReviewOfOneThatDiedIsSettled(t *testing.T) {
 	gone := NewReview(p.ID, boris, ReviewText{1, "x", ""}, time.Now())
 	gone.Settled = false
 	require.NoError(t, gone.Withdraw())
-	require.NoError(t, b.store.AddReview(t.Context(), r))
-	require.NoError(t, b.store.AddReview(t.Context(), gone))
+	for _, review := range []Review{r, gone} {
+		_, err := b.store.AddReview(t.Context(), review)
+		require.NoError(t, err)
+	}
+	_, err := b.store.AddReview(t.Context(), NewReview(p.ID, boris, ReviewText{1, "x", ""}, time.Now()))
+	require.True(t, problem.Is(err, "already-reviewed"), "until the one before is forgotten: %v", err)
 	require.NoError(t, b.store.settleAll(t.Context()))
 	after := read[shown](t, b.do(support, "GET", "/admin/products/"+p.ID, ""), 200)
 	require.Equal(t, "4.0", after.Rating.String())

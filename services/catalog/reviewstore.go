@@ -15,16 +15,23 @@ import (
 	"github.com/sidecart/sidecart/internal/problem"
 )
 
-// AddReview saves one that is new.
-func (s *store) AddReview(ctx context.Context, r Review) error {
+// AddReview saves one that is new. A repeat of it changes nothing and brings what is there.
+func (s *store) AddReview(ctx context.Context, r Review) (Review, error) {
 	_, err := s.reviews.InsertOne(ctx, r)
 	if mongo.IsDuplicateKeyError(err) {
-		return problem.New(problem.Conflict, "already-reviewed", "You have reviewed this already.")
+		before, err := s.Review(ctx, r.ID)
+		if problem.Is(err, "review-not-found") { // it is being withdrawn at this moment
+			return r, alreadyReviewed()
+		}
+		if err != nil {
+			return r, err
+		}
+		return before, r.repeats(before)
 	}
 	if err != nil {
-		return fmt.Errorf("add a review of %s: %w", r.Product, err)
+		return r, fmt.Errorf("add a review of %s: %w", r.Product, err)
 	}
-	return nil
+	return r, nil
 }
 
 // Review is one by its id.

@@ -42,7 +42,7 @@ type stockroom struct {
 
 // subscribe is what we hear.
 func (s *stockroom) subscribe() []boot.Task {
-	return append(outbox.RunPlain(s.store, s.bus, outbox.PlainSubscription{
+	return append(outbox.RunPlain(s.store, s.bus, app, outbox.PlainSubscription{
 		Producer: "inventory", Topic: events.TopicStockAvailabilityChanged, Apply: s.availabilityChanged,
 	}), s.begin)
 }

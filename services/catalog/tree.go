@@ -36,8 +36,13 @@ func (t *Tree) Category(slug string) (Category, error) {
 	return Category{}, problem.New(problem.NotFound, "category-not-found", "There is no such category.")
 }
 
-// Add puts a category among its siblings.
+// Add puts a category among its siblings. A repeat under the same Idempotency-Key changes nothing.
 func (t *Tree) Add(c Category) error {
+	for _, before := range t.Categories {
+		if repeat, err := c.Once.repeats(before.Once); repeat || err != nil {
+			return err
+		}
+	}
 	if t.index(c.Slug) >= 0 {
 		return problem.New(problem.Conflict, "slug-taken", "There is a category %q already.", c.Slug)
 	}
@@ -54,7 +59,7 @@ func (t *Tree) Replace(c Category) error {
 	if i < 0 {
 		return problem.New(problem.NotFound, "category-not-found", "There is no such category.")
 	}
-	c.Version = t.Categories[i].Version + 1
+	c.Version, c.Once = t.Categories[i].Version+1, t.Categories[i].Once
 	t.Categories = slices.Delete(slices.Clone(t.Categories), i, i+1)
 	return t.place(c)
 }

@@ -18,7 +18,7 @@ import (
 
 // subscribe is what we hear.
 func (s *server) subscribe() []boot.Task {
-	return outbox.RunPlain(s.customers, s.sidecar,
+	return outbox.RunPlain(s.customers, s.sidecar, app,
 		outbox.PlainSubscription{Producer: "auth", Topic: events.TopicUserRegistered, Apply: s.userRegistered})
 }
 

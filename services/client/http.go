@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -160,10 +161,11 @@ func (s *server) addAddress(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(w, r, &req); err != nil {
 		return err
 	}
-	id, err := newAddressID(r)
+	key, err := keyID(r, "address")
 	if err != nil {
 		return err
 	}
+	id := cmp.Or(key, uuid.Must(uuid.NewV7()).String())
 	address, err := req.address(id)
 	if err != nil {
 		return err
@@ -175,16 +177,17 @@ func (s *server) addAddress(w http.ResponseWriter, r *http.Request) error {
 	return web.Encode(w, http.StatusCreated, address)
 }
 
-func newAddressID(r *http.Request) (string, error) {
+// keyID is the id that the request's Idempotency-Key stands for among what the caller makes of a kind, "" without one.
+func keyID(r *http.Request, kind string) (string, error) {
 	if r.Header.Get("Idempotency-Key") == "" {
-		return uuid.Must(uuid.NewV7()).String(), nil
+		return "", nil
 	}
 	key, err := idempotency.FromRequest(r)
 	if err != nil {
 		return "", err
 	}
 	owner := identity.From(r.Context()).Subject
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:sidecart:address:"+string(owner)+":"+key)).String(), nil
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:sidecart:"+kind+":"+string(owner)+":"+key)).String(), nil
 }
 
 // replaceAddress writes all fields of one of the caller's addresses.

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -64,21 +65,33 @@ func (s *server) freshly(h web.Handler) web.Handler {
 // requestExport begins to collect what every service holds about the caller. The link in the answer, which is told once,
 // leads to it for a day and works once, for its owner.
 func (s *server) requestExport(w http.ResponseWriter, r *http.Request) error {
-	return s.request(w, r, exportKind, "export "+uuid.Must(uuid.NewV7()).String())
+	key, err := keyID(r, exportKind)
+	if err != nil {
+		return err
+	}
+	return s.request(w, r, exportKind, "export "+cmp.Or(key, uuid.Must(uuid.NewV7()).String()), key)
 }
 
 // requestErasure begins to erase the caller everywhere. It cannot be taken back; the link in the answer leads to its
 // status, and at the end to the proof of it, without signing in.
 func (s *server) requestErasure(w http.ResponseWriter, r *http.Request) error {
-	return s.request(w, r, erasureKind, "erasure "+string(identity.From(r.Context()).Subject))
+	key, err := keyID(r, erasureKind)
+	if err != nil {
+		return err
+	}
+	return s.request(w, r, erasureKind, "erasure "+string(identity.From(r.Context()).Subject), key)
 }
 
-func (s *server) request(w http.ResponseWriter, r *http.Request, kind, id string) error {
+// request begins what is asked for. A repeat under the same Idempotency-Key begins nothing; since nobody but the first
+// answer knew the link, it gets another, in the place of the former.
+func (s *server) request(w http.ResponseWriter, r *http.Request, kind, id, key string) error {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails since Go 1.24
 	link := base64.RawURLEncoding.EncodeToString(b)
 	made := NewRequest(id, kind, identity.From(r.Context()).Subject, link, s.now().UTC().Truncate(time.Millisecond))
-	if err := s.customers.AddRequest(r.Context(), made); err != nil {
+	made.Key = key
+	made, err := s.customers.AddRequest(r.Context(), made)
+	if err != nil {
 		return err
 	}
 	slog.InfoContext(r.Context(), "privacy request", "kind", kind, "request", made.ID, "customer", string(made.Customer))

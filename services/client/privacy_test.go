@@ -156,6 +156,55 @@ func TestExportsAreFewAndFresh(t *testing.T) {
 	require.Empty(t, all)
 }
 
+// The link is told once; when that answer got lost, a repeat is told another, and nothing is begun twice.
+func TestAPrivacyRequestIsRepeatedSafely(t *testing.T) {
+	s, _, ada, id := newPrivacy(t)
+	ask := func(kind, key string) (answer, string) {
+		a := s.do(ada, "POST", "/privacy/"+kind, "", "Idempotency-Key", key)
+		link, _ := a.fields["link"].(string)
+		return a, strings.TrimPrefix(link, "/api/v1/account")
+	}
+	export, lost := ask("export", "k1")
+	require.Equal(t, 202, export.Code, export.Body)
+	leased, found, err := s.customers.LeaseRequest(t.Context(), s.now())
+	require.NoError(t, err)
+	require.True(t, found)
+	again, _ := ask("export", "k1")
+	require.Equal(t, 202, again.Code, again.Body)
+	require.Equal(t, export.fields["id"], again.fields["id"])
+	leased.Tries++
+	require.ErrorIs(t, s.customers.SaveRequest(t.Context(), leased, leased.DueAt, leased.State), errChanged, "who was at work does not bring the lost link back")
+	for range exportsADay - 1 {
+		s.begin(ada, "export")
+	}
+	requireProblem(t, 429, "too-many-exports", s.do(ada, "POST", "/privacy/export", "", "Idempotency-Key", "k2"))
+	again, _ = ask("export", "k1")
+	require.Equal(t, 202, again.Code, "a repeat is no further export: %s", again.Body)
+	requireProblem(t, 400, "invalid-idempotency-key", s.do(ada, "POST", "/privacy/export", "", "Idempotency-Key", "a b"))
+	s.ahead(requestLease + time.Second)
+	s.settle()
+	again, link := ask("export", "k1")
+	require.Equal(t, "ready", again.fields["status"])
+	requireProblem(t, 404, "request-not-found", s.do(ada, "GET", lost, ""))
+	require.Equal(t, 200, s.raw(ada, "GET", link).Code)
+	_, link = ask("export", "k1")
+	requireProblem(t, 404, "request-not-found", s.do(ada, "GET", link, ""))
+
+	erasure, lost := ask("erasure", "k1")
+	require.Equal(t, 202, erasure.Code, erasure.Body)
+	s.settle()
+	again, link = ask("erasure", "k1")
+	require.Equal(t, 202, again.Code, again.Body)
+	requireProblem(t, 409, "erasure-under-way", s.do(ada, "POST", "/privacy/erasure", "", "Idempotency-Key", "k2"))
+	s.ahead(sessionsFade + time.Second)
+	s.settle()
+	requireProblem(t, 404, "request-not-found", s.do("", "GET", lost, ""))
+	require.Equal(t, "done", s.do("", "GET", link, "").fields["status"])
+	all, err := s.customers.Requests(t.Context(), id, erasureKind)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
 func TestAnErasureReachesEveryServiceAndProvesIt(t *testing.T) {
 	s, h, ada, id := newPrivacy(t)
 	link := s.begin(ada, "erasure")

@@ -51,6 +51,7 @@ type Request struct {
 	Parts      []Part              `bson:"parts"`
 	DueAt      time.Time           `bson:"dueAt"` // when to go on; far away when there is nothing to do
 	Tries      int                 `bson:"tries"`
+	Key        string              `bson:"key,omitempty"` // the id of the Idempotency-Key that it was made under
 }
 
 // Part is what one service has to do with a request.
@@ -126,26 +127,55 @@ func requestNotFound() error {
 	return problem.New(problem.NotFound, "request-not-found", "There is no such request.")
 }
 
-// AddRequest saves a new one. Somebody has one erasure at most, and a few exports a day.
-func (s *store) AddRequest(ctx context.Context, r Request) error {
+// AddRequest saves a new one. Somebody has one erasure at most, and a few exports a day. A repeat under the key of one that
+// there is changes nothing of it but the link, and brings it.
+func (s *store) AddRequest(ctx context.Context, r Request) (Request, error) {
+	if before, found, err := s.relink(ctx, r); found || err != nil {
+		return before, err
+	}
 	count, err := s.requests.CountDocuments(ctx, bson.D{
 		{Key: "customer", Value: r.Customer}, {Key: "kind", Value: exportKind},
 		{Key: "createdAt", Value: bson.D{{Key: "$gt", Value: r.CreatedAt.Add(-24 * time.Hour)}}},
 	})
 	if err != nil {
-		return fmt.Errorf("count requests: %w", err)
+		return r, fmt.Errorf("count requests: %w", err)
 	}
 	if r.Kind == exportKind && count >= exportsADay {
-		return problem.New(problem.TooMany, "too-many-exports", "There are at most %d exports a day.", exportsADay).WithRetryAfter(time.Hour)
+		return r, problem.New(problem.TooMany, "too-many-exports", "There are at most %d exports a day.", exportsADay).WithRetryAfter(time.Hour)
 	}
 	_, err = s.requests.InsertOne(ctx, r)
-	if mongo.IsDuplicateKeyError(err) {
-		return problem.New(problem.Conflict, "erasure-under-way", "The account is being erased already.")
+	if !mongo.IsDuplicateKeyError(err) {
+		return r, wrap(err, "save request")
 	}
-	if err != nil {
-		return fmt.Errorf("save request: %w", err)
+	before, found, err := s.relink(ctx, r)
+	if err == nil && !found {
+		err = problem.New(problem.Conflict, "erasure-under-way", "The account is being erased already.")
 	}
-	return nil
+	return before, err
+}
+
+// relink gives the link of r, a repeat, to the request that was made under r's key, if there is one. Whoever is at work at
+// that finds it due at another moment and does its part again: otherwise the former link would be written back.
+func (s *store) relink(ctx context.Context, r Request) (before Request, found bool, err error) {
+	if r.Key == "" {
+		return r, false, nil
+	}
+	for range 20 {
+		err := s.requests.FindOne(ctx, bson.D{{Key: "_id", Value: r.ID}, {Key: "key", Value: r.Key}}).Decode(&before)
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return r, false, nil
+		}
+		if err != nil {
+			return r, false, fmt.Errorf("find the first of a repeated request: %w", err)
+		}
+		dueAt := before.DueAt
+		before.LinkHash, before.DueAt = r.LinkHash, dueAt.Add(time.Millisecond)
+		if err := s.SaveRequest(ctx, before, dueAt, before.State); !errors.Is(err, errChanged) {
+			return before, true, err
+		}
+		before = Request{}
+	}
+	return r, false, problem.New(problem.Conflict, "too-many-changes", "This is being changed elsewhere. Please try again.").WithRetryAfter(time.Second)
 }
 
 // Requests are a customer's of a kind, the latest first, without what was collected.

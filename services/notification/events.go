@@ -27,7 +27,7 @@ const operators = "operators"
 // sending come after that commit.
 func subscriptions() []outbox.Subscription {
 	return slices.Concat(accountSubscriptions(), stockSubscriptions(), []outbox.Subscription{
-		{Producer: "ordering", Topic: events.TopicOrderPlaced, Patient: true, Apply: hear(orderPlaced)}, // mostly overtaken by then
+		{Producer: "ordering", Topic: events.TopicOrderPlaced, Apply: hear(orderPlaced)}, // mostly overtaken by then
 		{Producer: "ordering", Topic: events.TopicOrderPaid, Apply: hear(orderPaid)},
 		{Producer: "ordering", Topic: events.TopicOrderClosed, Apply: hear(orderClosed)},
 		{Producer: "ordering", Topic: events.TopicOrderShipped, Apply: hear(orderShipped)},

@@ -653,6 +653,22 @@ func TestCouponsAreTheAdministrators(t *testing.T) {
 
 func problemOf(err error) string { return problem.From(err).Code }
 
+func TestACouponIsRepeatedSafely(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	add := func(body, key string) *httptest.ResponseRecorder {
+		return s.request(boss, "gateway", "POST", "/admin/coupons", body, "Idempotency-Key", key)
+	}
+	var first, again order.Coupon
+	read(t, add(`{"code":"once","kind":"free-shipping"}`, "k1"), 201, &first)
+	read(t, add(`{"code":"once","kind":"free-shipping"}`, "k1"), 201, &again)
+	require.Equal(t, first, again)
+	require.Equal(t, "idempotency-key-reused", code(t, add(`{"code":"twice","kind":"free-shipping"}`, "k1")))
+	require.Equal(t, "coupon-exists", code(t, add(`{"code":"once","kind":"free-shipping"}`, "k2")))
+	require.Equal(t, "invalid-idempotency-key", code(t, add(`{"code":"twice","kind":"free-shipping"}`, "a b")))
+	require.Equal(t, 201, add(`{"code":"twice","kind":"free-shipping"}`, "k2").Code, "a refusal leaves the key usable")
+}
+
 // What a purchase pays and gets back, to the minor unit, with a coupon and a return of a part.
 func TestPartOfACheaperPurchaseComesBack(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,7 @@ func (s *server) listCoupons(w http.ResponseWriter, r *http.Request) error {
 	return web.Encode(w, http.StatusOK, page(coupons, limit, func(c order.Coupon) (string, order.Coupon) { return c.Code, c }))
 }
 
-// addCoupon makes a coupon, which is active unless it says otherwise.
+// addCoupon makes a coupon, which is active unless it says otherwise. With an Idempotency-Key a repeat makes none.
 func (s *server) addCoupon(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
 		Code string `json:"code"`
@@ -104,10 +104,21 @@ func (s *server) addCoupon(w http.ResponseWriter, r *http.Request) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
-	if err := s.coupons.Add(r.Context(), c); err != nil {
+	if r.Header.Get("Idempotency-Key") == "" {
+		if err := s.coupons.Add(r.Context(), c); err != nil {
+			return err
+		}
+		return web.Encode(w, http.StatusCreated, c)
+	}
+	k, err := keyOf(r, c)
+	if err != nil {
 		return err
 	}
-	return web.Encode(w, http.StatusCreated, c)
+	answer, err := s.coupons.AddOnce(r.Context(), k, c)
+	if err != nil {
+		return err
+	}
+	return web.Encode(w, answer.Status, answer.Body)
 }
 
 // showCoupon shows a coupon, and how often it was used.

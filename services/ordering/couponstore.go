@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sidecart/sidecart/internal/idempotency"
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/internal/postgres"
 	"github.com/sidecart/sidecart/internal/problem"
@@ -28,7 +31,16 @@ const couponColumns = `code, description, kind, percent_basis_points, amounts, m
 
 // Add saves a new coupon.
 func (s couponStore) Add(ctx context.Context, c order.Coupon) error {
-	_, err := s.db.Exec(ctx, `insert into coupons (code, description, kind, percent_basis_points, amounts, minimum, valid_from, valid_until,
+	return insertCoupon(ctx, s.db, c)
+}
+
+// AddOnce is Add, once per key; a repeat is answered as the first.
+func (s couponStore) AddOnce(ctx context.Context, k idempotency.Key, c order.Coupon) (idempotency.Answer, error) {
+	return idempotency.Run(ctx, s.db, k, func(tx pgx.Tx) (int, any, error) { return http.StatusCreated, c, insertCoupon(ctx, tx, c) })
+}
+
+func insertCoupon(ctx context.Context, db querier, c order.Coupon) error {
+	_, err := db.Exec(ctx, `insert into coupons (code, description, kind, percent_basis_points, amounts, minimum, valid_from, valid_until,
 		max_uses, max_uses_per_customer, active) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		c.Code, c.Description, c.Kind, c.PercentBasisPoints, c.Amounts, c.Minimum, c.ValidFrom, c.ValidUntil,
 		c.MaxUses, c.MaxUsesPerCustomer, c.Active)
@@ -93,6 +105,7 @@ func (s couponStore) Claim(ctx context.Context, code string, who identity.Custom
 }
 
 type querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }

@@ -82,6 +82,7 @@ func artefacts() []artefact {
 		goBuild("sentry", "Dapr's certificate authority", "tools/daprd", "github.com/dapr/dapr/cmd/sentry", "-ldflags", "-s -w"),
 		goBuild("dapr", "the dapr CLI", "tools/daprcli", ".", "-ldflags", "-s -w -X main.version="+daprCLIVersion),
 		goBuild("golangci-lint", "the linter", "tools/lint", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", "-ldflags", "-s -w"),
+		goBuild("cyclonedx-gomod", "what lists the modules in a program", "tools/sbom", "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", "-ldflags", "-s -w"),
 	}
 }
 

@@ -15,7 +15,8 @@ export interface paths {
         put?: never;
         /**
          * Open an account
-         * @description Always answers alike, so that nobody learns which addresses have accounts. The mailed link carries `?token=`.
+         * @description Always answers alike, so that nobody learns which addresses have accounts. The mailed link carries `?token=`. While
+         *     the mail has not been sent, a repeat adds none and its password counts; there are at most five mails a day.
          */
         post: operations["register"];
         delete?: never;
@@ -33,7 +34,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Prove an e-mail address with the mailed token */
+        /**
+         * Prove an e-mail address with the mailed token
+         * @description The token works once; a repeat changes nothing and is 400 `invalid-verification-token`.
+         */
         post: operations["verifyEmail"];
         delete?: never;
         options?: never;
@@ -53,7 +57,8 @@ export interface paths {
         /**
          * Sign in
          * @description Sets `__Host-access` and `__Host-refresh`. What a guest had in the basket moves into the customer's basket
-         *     (quantities are added, capped at 99) and the guest cookie goes away. A session that the browser had before ends.
+         *     (quantities are added, capped at 99) and the guest cookie goes away. A session that the browser had before ends. A
+         *     repeat opens a session in the place of the first.
          */
         post: operations["login"];
         delete?: never;
@@ -73,7 +78,8 @@ export interface paths {
         put?: never;
         /**
          * Finish signing in with a code
-         * @description After `auth/login` answered `mfaRequired`. Each code works once; a code of an authenticator app may be thirty seconds early or late.
+         * @description After `auth/login` answered `mfaRequired`. Each code works once; a code of an authenticator app may be thirty
+         *     seconds early or late. A repeat is 401 and opens no second session.
          */
         post: operations["loginTOTP"];
         delete?: never;
@@ -110,7 +116,8 @@ export interface paths {
         put?: never;
         /**
          * Begin to add an authenticator app
-         * @description Needs a sign-in within the last ten minutes, else 403 `fresh-login-required`. The app is asked for once a code of it was confirmed.
+         * @description Needs a sign-in within the last ten minutes, else 403 `fresh-login-required`. The app is asked for once a code of it
+         *     was confirmed. A repeat makes another secret; only codes of the latest are taken.
          */
         post: operations["prepareTOTP"];
         /**
@@ -134,7 +141,8 @@ export interface paths {
         put?: never;
         /**
          * Finish adding an authenticator app
-         * @description With a code of the app. Needs a sign-in within the last ten minutes.
+         * @description With a code of the app. Needs a sign-in within the last ten minutes. A repeat changes nothing and is 404; if the
+         *     recovery codes got lost on the way, get others.
          */
         post: operations["confirmTOTP"];
         delete?: never;
@@ -154,7 +162,7 @@ export interface paths {
         put?: never;
         /**
          * Get other recovery codes
-         * @description The earlier ones are void. Needs a sign-in within the last ten minutes.
+         * @description The earlier ones are void. Needs a sign-in within the last ten minutes. A repeat makes others again, and the last answer holds.
          */
         post: operations["renewRecoveryCodes"];
         delete?: never;
@@ -213,7 +221,7 @@ export interface paths {
         put?: never;
         /**
          * Begin to add a passkey
-         * @description Needs a sign-in within the last ten minutes. Sets `__Host-challenge`, good for five minutes.
+         * @description Needs a sign-in within the last ten minutes. Sets `__Host-challenge`, good for five minutes. A repeat begins anew.
          */
         post: operations["beginPasskey"];
         delete?: never;
@@ -231,7 +239,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Finish adding a passkey */
+        /**
+         * Finish adding a passkey
+         * @description Once for each begin; a repeat adds nothing and is 401 `challenge-expired`.
+         */
         post: operations["finishPasskey"];
         delete?: never;
         options?: never;
@@ -250,7 +261,7 @@ export interface paths {
         put?: never;
         /**
          * Begin to sign in with a passkey
-         * @description Sets `__Host-challenge`, good for five minutes. No address is asked for, the passkey knows whose it is.
+         * @description Sets `__Host-challenge`, good for five minutes. No address is asked for, the passkey knows whose it is. A repeat begins anew.
          */
         post: operations["beginPasskeyLogin"];
         delete?: never;
@@ -270,7 +281,8 @@ export interface paths {
         put?: never;
         /**
          * Finish signing in with a passkey
-         * @description Counts as two factors, since the passkey has verified its user.
+         * @description Counts as two factors, since the passkey has verified its user. Once for each begin; a repeat opens no second
+         *     session and is 401 `challenge-expired`.
          */
         post: operations["loginPasskey"];
         delete?: never;
@@ -290,7 +302,8 @@ export interface paths {
         put?: never;
         /**
          * Renew the session now
-         * @description Rarely needed, the gateway renews an expired session at the next request. Two tabs that renew at once share one renewal.
+         * @description Rarely needed, the gateway renews an expired session at the next request. Two tabs that renew at once share one
+         *     renewal. A repeat renews it again.
          */
         post: operations["refreshSession"];
         delete?: never;
@@ -310,7 +323,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends the session and clears the cookies. Answers 204 without a session, too.
+         * @description Ends the session and clears the cookies. Answers 204 without a session, too. A repeat changes nothing.
          */
         post: operations["logout"];
         delete?: never;
@@ -330,7 +343,8 @@ export interface paths {
         put?: never;
         /**
          * Sign out everywhere
-         * @description Ends every session of the account, this one included; every service refuses their tokens within five seconds.
+         * @description Ends every session of the account, this one included; every service refuses their tokens within five seconds. A
+         *     repeat is 401, as the session is over.
          */
         post: operations["logoutAll"];
         delete?: never;
@@ -390,7 +404,8 @@ export interface paths {
         put?: never;
         /**
          * Have a link mailed that sets another password
-         * @description Always answers alike, so that nobody learns which addresses have accounts. The mailed link carries `?token=` and holds for 30 minutes.
+         * @description Always answers alike, so that nobody learns which addresses have accounts. The mailed link carries `?token=` and
+         *     holds for 30 minutes. While the mail has not been sent, a repeat adds none; there are at most five a day.
          */
         post: operations["forgotPassword"];
         delete?: never;
@@ -410,7 +425,8 @@ export interface paths {
         put?: never;
         /**
          * Set another password with the mailed token
-         * @description The token works once. Every session of the account ends, and none begins; sign in next.
+         * @description The token works once. Every session of the account ends, and none begins; sign in next. A repeat changes nothing and
+         *     is 400 `invalid-reset-token`.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -430,7 +446,8 @@ export interface paths {
         put?: never;
         /**
          * Set another password, knowing the present one
-         * @description Every session of the account ends; the caller gets a new one in its cookies.
+         * @description Every session of the account ends; the caller gets a new one in its cookies. A repeat changes nothing and is 403
+         *     `wrong-password`, since the new one is the present one by then.
          */
         post: operations["changePassword"];
         delete?: never;
@@ -452,7 +469,8 @@ export interface paths {
          * Have a link mailed to another address
          * @description Needs a sign-in within the last ten minutes. Always answers alike, so that nobody learns which addresses have
          *     accounts. The mailed link carries `?token=` and holds for 24 hours; until it is followed nothing changes. There are
-         *     at most five such mails a day, then 429 `too-many-mails`.
+         *     at most five such mails a day, then 429 `too-many-mails`. While a mail to the same address
+         *     has not been sent, a repeat adds none.
          */
         post: operations["changeEmail"];
         delete?: never;
@@ -473,7 +491,8 @@ export interface paths {
         /**
          * Move the account to the address with the mailed token
          * @description By the account that asked for it, or 400 `invalid-email-token`; 409 `email-taken` if the address got an account
-         *     meanwhile. The token works once. Every session of the account ends, this one included; the former address is told.
+         *     meanwhile. The token works once. Every session of the account ends, this one included; the former address is told. A
+         *     repeat is 401, as the session is over.
          */
         post: operations["confirmEmail"];
         delete?: never;
@@ -766,7 +785,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What the basket would cost */
+        /**
+         * What the basket would cost
+         * @description Changes nothing, so a repeat does not either.
+         */
         post: operations["quote"];
         delete?: never;
         options?: never;
@@ -978,7 +1000,8 @@ export interface paths {
         /**
          * Ask for a copy of my data
          * @description Needs a sign-in within the last ten minutes. Every service is asked; meanwhile the link answers 409
-         *     `export-not-ready`. It is told here only, holds for 24 hours and works once.
+         *     `export-not-ready`. It is told here only, holds for 24 hours and works once. A repeat with the same
+         *     `Idempotency-Key` collects nothing anew; its link takes the place of the former.
          */
         post: operations["requestExport"];
         delete?: never;
@@ -1018,8 +1041,9 @@ export interface paths {
         /**
          * Have me erased
          * @description Needs a sign-in within the last ten minutes, and cannot be taken back: the account is closed at once and every
-         *     session ends. An order under way is finished first. What the law asks us to keep, invoices, is named in the
-         *     status, which the link leads to without signing in.
+         *     session ends. An order under way is finished first. What the law asks us to keep, invoices, is named in the status,
+         *     which the link leads to without signing in. A repeat is 409 `erasure-under-way`, and 401 once the session is over; with
+         *     the same `Idempotency-Key` it gets a link in the place of the former while the session lasts.
          */
         post: operations["requestErasure"];
         delete?: never;
@@ -1306,7 +1330,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a repeat of the request change nothing */
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
                 "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
             };
             path: {
@@ -1465,7 +1489,7 @@ export interface paths {
         put?: never;
         /**
          * Offer an event once more
-         * @description Its effect happens once, however often it is replayed. For administrators.
+         * @description A repeat changes nothing, since its effect happens once. For administrators.
          */
         post: operations["replayDeadLetter"];
         delete?: never;
@@ -1650,8 +1674,8 @@ export interface paths {
         /**
          * Add a picture
          * @description The body is the file as it is: JPEG, PNG, WebP or GIF (its first frame), at most 10 MiB and 40 megapixels; what it is,
-         *     is seen from its content. It is turned upright, stripped of everything but the picture, and kept in several sizes. The
-         *     same file again is the same picture. For administrators.
+         *     is seen from its content. It is turned upright, stripped of everything but the picture, and kept in several sizes. A
+         *     repeat adds nothing, since the same file is the same picture. For administrators.
          */
         post: operations["addImage"];
         delete?: never;
@@ -1999,7 +2023,8 @@ export interface paths {
         put?: never;
         /**
          * Events from Stripe
-         * @description The body goes to the payment service byte for byte, which checks the signature over it.
+         * @description The body goes to the payment service byte for byte, which checks the signature over it. A repeat of an event is
+         *     known by its id and changes nothing.
          */
         post: operations["stripeWebhook"];
         delete?: never;
@@ -2019,7 +2044,8 @@ export interface paths {
         put?: never;
         /**
          * Events from PayPal
-         * @description The body goes to the payment service byte for byte, which checks the signature over it.
+         * @description The body goes to the payment service byte for byte, which checks the signature over it. A repeat of an event is
+         *     known by its id and changes nothing.
          */
         post: operations["paypalWebhook"];
         delete?: never;
@@ -3694,11 +3720,12 @@ export interface components {
         /** @description The event's id */
         LetterID: string;
         /**
-         * @description Any unguessable string, a UUID for example; remembered for at least 24 hours
+         * @description Any unguessable string, a UUID for example; remembered for at least 24 hours. A repeat of the request changes nothing
+         *     and is answered as the first; another request with it is 422 `idempotency-key-reused`.
          * @example 3f0b1f1e-7c0a-4f1c-9d52-8d6c8d1a1c55
          */
         IdempotencyKey: string;
-        /** @description Makes a repeat of the request change nothing */
+        /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
         OptionalIdempotencyKey: string;
         /** @description The `ETag` that the change was made from */
         IfMatch: string;
@@ -4769,7 +4796,10 @@ export interface operations {
     writeReview: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
+                "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
+            };
             path: {
                 /** @example enamel-teapot */
                 slug: string;
@@ -5038,6 +5068,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
@@ -5071,6 +5102,7 @@ export interface operations {
                     "application/json": components["schemas"]["Basket"];
                 };
             };
+            401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
         };
@@ -5112,6 +5144,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
@@ -5141,6 +5174,7 @@ export interface operations {
                     "application/json": components["schemas"]["Basket"];
                 };
             };
+            401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
         };
@@ -5209,6 +5243,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Unprocessable"];
         };
@@ -5218,7 +5253,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours
+                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours. A repeat of the request changes nothing
+                 *     and is answered as the first; another request with it is 422 `idempotency-key-reused`.
                  * @example 3f0b1f1e-7c0a-4f1c-9d52-8d6c8d1a1c55
                  */
                 "Idempotency-Key": components["parameters"]["IdempotencyKey"];
@@ -5244,6 +5280,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
@@ -5378,7 +5415,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours
+                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours. A repeat of the request changes nothing
+                 *     and is answered as the first; another request with it is 422 `idempotency-key-reused`.
                  * @example 3f0b1f1e-7c0a-4f1c-9d52-8d6c8d1a1c55
                  */
                 "Idempotency-Key": components["parameters"]["IdempotencyKey"];
@@ -5605,7 +5643,10 @@ export interface operations {
     requestExport: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
+                "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5620,6 +5661,7 @@ export interface operations {
                     "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["FreshLogin"];
         };
@@ -5652,7 +5694,10 @@ export interface operations {
     requestErasure: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
+                "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5667,6 +5712,7 @@ export interface operations {
                     "application/json": components["schemas"]["PrivacyRequest"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["FreshLogin"];
             409: components["responses"]["Conflict"];
@@ -5840,7 +5886,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a repeat of the request change nothing */
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
                 "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
                 /** @description The `ETag` that the change was made from */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6146,7 +6192,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours
+                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours. A repeat of the request changes nothing
+                 *     and is answered as the first; another request with it is 422 `idempotency-key-reused`.
                  * @example 3f0b1f1e-7c0a-4f1c-9d52-8d6c8d1a1c55
                  */
                 "Idempotency-Key": components["parameters"]["IdempotencyKey"];
@@ -6196,7 +6243,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a repeat of the request change nothing */
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
                 "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
             };
             path: {
@@ -6347,7 +6394,10 @@ export interface operations {
     addCoupon: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
+                "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6598,7 +6648,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a repeat of the request change nothing */
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
                 "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
             };
             path?: never;
@@ -6889,7 +6939,10 @@ export interface operations {
     addCategory: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
+                "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7056,7 +7109,7 @@ export interface operations {
                 file?: string;
             };
             header?: {
-                /** @description Makes a repeat of the request change nothing */
+                /** @description Makes a repeat of the request change nothing and be answered as the first; another request with it is 422 `idempotency-key-reused` */
                 "Idempotency-Key"?: components["parameters"]["OptionalIdempotencyKey"];
             };
             path?: never;
@@ -7277,7 +7330,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours
+                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours. A repeat of the request changes nothing
+                 *     and is answered as the first; another request with it is 422 `idempotency-key-reused`.
                  * @example 3f0b1f1e-7c0a-4f1c-9d52-8d6c8d1a1c55
                  */
                 "Idempotency-Key": components["parameters"]["IdempotencyKey"];
@@ -7387,7 +7441,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours
+                 * @description Any unguessable string, a UUID for example; remembered for at least 24 hours. A repeat of the request changes nothing
+                 *     and is answered as the first; another request with it is 422 `idempotency-key-reused`.
                  * @example 3f0b1f1e-7c0a-4f1c-9d52-8d6c8d1a1c55
                  */
                 "Idempotency-Key": components["parameters"]["IdempotencyKey"];
