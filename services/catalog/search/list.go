@@ -24,18 +24,24 @@ type Query struct {
 	MinRating  int // tenths of a star
 	Currency   int
 	Sort       string
-	After      *Place
+	After      *Cursor
 	Limit      int
 }
 
-// Place is where a product stands in a sorted list; a cursor is the place of the last product that was shown. What is
-// added or taken away before it moves nothing behind it.
+// Place is where a product stands in a sorted list.
 type Place = place
+
+// Cursor is the place of the last product that was shown, and how the words were read that it was found by. What is added
+// or taken away before it moves nothing behind it.
+type Cursor struct {
+	Place
+	Reading *Reading // nil without words
+}
 
 // Found is a page of a list, with how many products the query has in all, and how many it would have otherwise.
 type Found struct {
 	Bodies     [][]byte
-	Next       *Place // nil on the last page
+	Next       *Cursor // nil on the last page
 	Total      int
 	Facets     Facets
 	Correction string // what was searched for instead of the words
@@ -110,20 +116,29 @@ type selection struct {
 func (x *Index) List(q Query) (Found, error) {
 	var m *match
 	if q.Words != "" {
+		var reading *Reading
+		if q.After != nil {
+			reading = q.After.Reading
+		}
 		var err error
-		if m, err = x.find(q.Words); err != nil {
+		if m, err = x.find(q.Words, reading); err != nil {
 			return Found{}, err
 		}
 	}
 	x.mu.RLock()
 	whole := x.selected(q, m)
 	found := Found{Total: int(whole.rows.GetCardinality()), Facets: x.facets(q, m, whole), match: whole.match}
-	if whole.match != nil {
-		found.Correction = whole.match.correction
-	}
 	rows, next := x.page(q, whole.match, whole.rows)
 	x.mu.RUnlock()
-	found.Next = next
+	if next != nil {
+		found.Next = &Cursor{Place: *next}
+	}
+	if m := whole.match; m != nil && m.reading != nil {
+		found.Correction = m.reading.Correction
+		if next != nil {
+			found.Next.Reading = m.reading
+		}
+	}
 	var err error
 	found.Bodies, err = x.bodies(rows)
 	return found, err
@@ -171,8 +186,8 @@ func (q Query) without(filter int, name string) Query {
 	return q
 }
 
-// key names what the query selects.
-func (q Query) key() string {
+// key names what the query selects of a match.
+func (q Query) key(m *match) string {
 	var b strings.Builder
 	bound := func(p *int64) {
 		if p != nil {
@@ -180,7 +195,10 @@ func (q Query) key() string {
 		}
 		b.WriteByte(0)
 	}
-	fmt.Fprintf(&b, "%s\x00%s\x00%d\x00%t\x00%d\x00", strings.Join(strings.Fields(Fold(q.Words)), " "), q.Category, q.Currency, q.InStock, q.MinRating)
+	if m != nil {
+		fmt.Fprintf(&b, "%d\x00%s", len(m.key), m.key)
+	}
+	fmt.Fprintf(&b, "\x00%s\x00%d\x00%t\x00%d\x00", q.Category, q.Currency, q.InStock, q.MinRating)
 	bound(q.Min)
 	bound(q.Max)
 	for _, brand := range slices.Sorted(slices.Values(q.Brands)) {
@@ -199,7 +217,7 @@ func (q Query) key() string {
 
 // selected is what the query selects, remembered until the catalog changes. x.mu is held.
 func (x *Index) selected(q Query, m *match) *selection {
-	key := q.key()
+	key := q.key(m)
 	if s, ok := x.selections.get(key); ok {
 		return s
 	}
@@ -207,7 +225,7 @@ func (x *Index) selected(q Query, m *match) *selection {
 	if s.match = m; m != nil && m.generation != x.generation {
 		return s // what was found is a moment older than the rest, and not to be remembered
 	}
-	x.selections.put(key, s, int(s.rows.GetSizeInBytes())+100*(len(s.categories)+len(s.brands)+valuesShown*len(s.attributes))+1000, x.generation)
+	x.selections.put(key, s, int(s.rows.GetSizeInBytes())+100*(len(s.categories)+len(s.brands)+valuesShown*len(s.attributes))+len(key)+1000, x.generation)
 	return s
 }
 
@@ -478,7 +496,7 @@ func (x *Index) page(q Query, m *match, rows *roaring.Bitmap) (page []uint32, ne
 			score = m.scores[at]
 		}
 		r.place = c.place(r.row, q.Sort, q.Currency, score)
-		if q.After != nil && r.place.compare(*q.After) <= 0 {
+		if q.After != nil && r.place.compare(q.After.Place) <= 0 {
 			continue
 		}
 		if len(top) > q.Limit && r.place.compare(top[q.Limit].place) >= 0 {
@@ -519,7 +537,7 @@ func (x *Index) walk(q Query, order []uint32, backwards bool, rows *roaring.Bitm
 	begin := 0
 	if q.After != nil {
 		begin = sort.Search(len(order), func(i int) bool {
-			return x.columns.place(at(i), q.Sort, q.Currency, 0).compare(*q.After) > 0
+			return x.columns.place(at(i), q.Sort, q.Currency, 0).compare(q.After.Place) > 0
 		})
 	}
 	var top []ranked

@@ -160,6 +160,51 @@ func TestListsAreWhatOneWouldCountByHand(t *testing.T) {
 	})
 }
 
+// Each query is understood otherwise once the products have come that come after its first page; the pages after it show
+// what the first one would have been followed by.
+func TestPagesKeepTheReadingOfTheFirst(t *testing.T) {
+	for query, comes := range map[string]string{
+		"tepot":     "Tepot", // now spelt as it is typed
+		"bleu":      "Bleu",
+		"red tepot": "Red Tepot",
+		"redteapot": "Redteapot",
+		"tea pto":   "Pto Tea",
+		"t":         "", // now other words that begin so are more frequent
+		"te":        "",
+	} {
+		t.Run(query, func(t *testing.T) {
+			x := open(t, t.TempDir())
+			var documents []*Document
+			for i := range 6 {
+				documents = append(documents, newTestDocument(fmt.Sprint("p-", i), "Red Blue Teapot", 900))
+			}
+			put(t, x, documents...)
+			all := listed(t, x, Query{Words: query})
+			require.Len(t, slugs(t, all), 6)
+			q := Query{Words: query, Limit: 2}
+			first := listed(t, x, q)
+			require.NotNil(t, first.Next)
+
+			var others []*Document
+			for i := range 7 * (maxEndings + 1) {
+				name := fmt.Sprintf("%s Te%dx", comes, i%(maxEndings+1))
+				others = append(others, newTestDocument(fmt.Sprint("o-", i), name, 100))
+			}
+			put(t, x, others...)
+			seen := slugs(t, first)
+			for q.After = first.Next; q.After != nil; {
+				found := listed(t, x, q)
+				require.Equal(t, all.Correction, found.Correction)
+				seen = append(seen, slugs(t, found)...)
+				q.After = found.Next
+			}
+			require.Subset(t, seen, slugs(t, all))
+			require.Equal(t, slugs(t, all)[:2], seen[:2])
+			require.Len(t, slices.Compact(sorted(seen)), len(seen), "each once")
+		})
+	}
+}
+
 // hasAll knows the few words of the test: "red" stands in names and as a colour, "teap" begins a teapot.
 func hasAll(d *Document, name, query string) bool {
 	for word := range strings.FieldsSeq(query) {

@@ -28,10 +28,8 @@ const (
 	oneEdit   = 50
 	twoEdits  = 30
 
-	maxWords       = 12 // of a query; what comes after is not looked for
-	maxReadings    = 8
-	maxCompletions = 400 // so many that pages move only where a letter or two begin more words of the shop
-	maxCorrections = 8
+	maxWords           = 12 // of a query; what comes after is not looked for
+	maxInterpretations = 8
 )
 
 // option is a term that will do for a word of the query.
@@ -44,14 +42,12 @@ type option struct {
 type slot struct {
 	word     word
 	text     string
-	last     bool // it may be unfinished
 	optional bool // it says nothing by itself, as "the" does
 	options  []option
-	known    bool // something has it as it was typed
 }
 
-// reading is one way to understand the query: it finds what has something of every slot.
-type reading struct {
+// interpretation is one way to understand the query: it finds what has something of every slot.
+type interpretation struct {
 	slots  []*slot
 	weight int // in percent
 }
@@ -64,7 +60,8 @@ type match struct {
 	terms      map[string]bool // what was found, for highlighting
 	stems      sync.Map        // whether words have a stem that was found, by word
 	prefix     string          // what else is marked: words that begin so
-	correction string
+	reading    *Reading        // nil if the text has no words
+	key        string          // of the text and the reading
 	generation uint64
 }
 
@@ -77,201 +74,49 @@ type matcher struct {
 	counts   map[string]int       // of documents, by term, of those that were asked for
 }
 
-// match finds what has all words of the text. Its last word may be unfinished. What finds nothing as it is typed is
-// searched for again, as what it may have been meant to be.
-func (m *matcher) match(text string) (*match, error) {
-	slots, err := m.slots(text)
-	if err != nil || len(slots) == 0 {
-		return &match{}, err
+// match finds what has all words of the text, by a reading that was given before or a new one. Its last word may be
+// unfinished. What finds nothing as it is typed is searched for again, as what it may have been meant to be.
+func (m *matcher) match(text string, given *Reading) (*match, error) {
+	words := wordsOf(text)
+	if len(words) == 0 {
+		return &match{}, nil
 	}
-	found := &match{terms: map[string]bool{}}
-	if last := slots[len(slots)-1]; last.last {
-		found.prefix = last.text
+	found := &match{terms: map[string]bool{}, prefix: string(words[len(words)-1].word), reading: given}
+	if given != nil {
+		_, _, err := m.run(found, m.understood(words, given))
+		return found, err
 	}
-	readings, err := m.readings(slots)
+	r, err := m.read(text, words)
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := m.run(found, readings); err != nil || len(found.rows) > 0 {
+	found.reading = r
+	if _, _, err := m.run(found, m.understood(words, r)); err != nil || len(found.rows) > 0 {
 		return found, err
 	}
 	// Words that nothing has are taken for misspelt ones; if that does not help, all are.
-	for _, all := range []bool{false, true} {
-		corrected := false
-		for _, s := range slots {
-			if s.known && !all || s.optional {
-				continue
-			}
-			options, err := m.corrections(s.text)
-			if err != nil {
-				return nil, err
-			}
-			for _, o := range options {
-				if !slices.ContainsFunc(s.options, func(have option) bool { return have.term == o.term }) {
-					s.options, corrected = append(s.options, o), true
-				}
-			}
-		}
-		readings, err := m.readings(slots)
+	for _, known := range []bool{false, true} {
+		corrected, err := m.correct(words, r, known)
 		if err != nil {
 			return nil, err
-		}
-		if !all {
-			joined, err := m.correctedJoins(slots)
-			if err != nil {
-				return nil, err
-			}
-			readings, corrected = append(readings, joined...), corrected || len(joined) > 0
 		}
 		if !corrected {
 			continue
 		}
-		best, top, err := m.run(found, readings)
+		best, top, err := m.run(found, m.understood(words, r))
 		if err != nil {
 			return nil, err
 		}
 		if len(found.rows) > 0 {
-			found.correction, err = m.correction(best, top)
+			r.Correction, err = m.correction(best, top)
 			return found, err
 		}
 	}
 	return found, nil
 }
 
-// slots reads the words of the query.
-func (m *matcher) slots(text string) ([]*slot, error) {
-	words := m.analyzer.words([]byte(text))
-	words = words[:min(len(words), maxWords)]
-	slots := make([]*slot, 0, len(words))
-	said := false
-	for i, w := range words {
-		s := &slot{word: w, text: string(w.word), last: i == len(words)-1}
-		s.optional = m.analyzer.stops[s.text]
-		said = said || !s.optional
-		slots = append(slots, s)
-	}
-	for _, s := range slots {
-		s.optional = s.optional && said && !s.last
-		if err := m.fill(s); err != nil {
-			return nil, err
-		}
-	}
-	return slots, nil
-}
-
-// fill gives a slot what it may mean if it is spelt right.
-func (m *matcher) fill(s *slot) error {
-	s.options = []option{{s.text, asTyped}}
-	for _, stem := range s.word.stems {
-		s.options = append(s.options, option{stemMark + string(stem), asStem})
-	}
-	for _, phrase := range m.synonyms.of(s.word) {
-		if len(phrase) == 1 {
-			s.options = append(s.options, option{phrase[0], asSynonym})
-			for _, w := range m.analyzer.words([]byte(phrase[0])) {
-				for _, stem := range w.stems {
-					s.options = append(s.options, option{stemMark + string(stem), asSynonym})
-				}
-			}
-		}
-	}
-	if s.last {
-		completions, err := m.completions(s.text, maxCompletions)
-		if err != nil {
-			return err
-		}
-		for _, term := range completions {
-			if term != s.text {
-				s.options = append(s.options, option{term, asPrefix})
-			}
-		}
-	}
-	for _, o := range s.options {
-		n, err := m.documents(o.term)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			s.known = true
-			return nil
-		}
-	}
-	return nil
-}
-
-// readings are the ways to understand the slots: one by one; with two words that belong together as one; with one that is
-// two; with phrases for a word.
-func (m *matcher) readings(slots []*slot) ([]reading, error) {
-	readings := []reading{{slots, 100}}
-	add := func(weight int, before []*slot, between []*slot, after []*slot) {
-		readings = append(readings, reading{slices.Concat(before, between, after), weight})
-	}
-	for i, s := range slots {
-		if i+1 < len(slots) {
-			joined := s.text + slots[i+1].text
-			if n, err := m.documents(joined); err != nil {
-				return nil, err
-			} else if n > 0 {
-				add(asPhrase, slots[:i], []*slot{m.spelt(joined)}, slots[i+2:])
-			}
-		}
-		for _, phrase := range m.synonyms.of(s.word) {
-			if len(phrase) > 1 {
-				add(asPhrase, slots[:i], m.phrase(phrase), slots[i+1:])
-			}
-		}
-		if !s.known {
-			parts, err := m.split(s.text)
-			if err != nil {
-				return nil, err
-			}
-			for _, phrase := range parts {
-				add(asPhrase, slots[:i], m.phrase(phrase), slots[i+1:])
-			}
-		}
-	}
-	return readings[:min(len(readings), maxReadings)], nil
-}
-
-func (m *matcher) phrase(words []string) []*slot {
-	slots := make([]*slot, len(words))
-	for i, w := range words {
-		slots[i] = m.spelt(w)
-	}
-	return slots
-}
-
-// spelt is a slot for a word that was not typed.
-func (m *matcher) spelt(text string) *slot {
-	s := &slot{text: text, options: []option{{text, asTyped}}, known: true}
-	for _, w := range m.analyzer.words([]byte(text)) {
-		for _, stem := range w.stems {
-			s.options = append(s.options, option{stemMark + string(stem), asStem})
-		}
-	}
-	return s
-}
-
-// correctedJoins are readings in which a word was torn apart and misspelt besides.
-func (m *matcher) correctedJoins(slots []*slot) (readings []reading, err error) {
-	for i := range slots[:len(slots)-1] {
-		if slots[i].known && slots[i+1].known {
-			continue
-		}
-		options, err := m.corrections(slots[i].text + slots[i+1].text)
-		if err != nil {
-			return nil, err
-		}
-		if len(options) > 0 {
-			joined := &slot{text: slots[i].text + slots[i+1].text, options: options}
-			readings = append(readings, reading{slices.Concat(slots[:i], []*slot{joined}, slots[i+2:]), asPhrase})
-		}
-	}
-	return readings, nil
-}
-
-// split finds the two words that a word may have been made of.
-func (m *matcher) split(text string) (found [][]string, err error) {
+// split finds where the second of the two words begins that a word may have been made of; 0 if it was not.
+func (m *matcher) split(text string) (found int, err error) {
 	const least = 3
 	best := 0
 	for at := least; at <= len(text)-least; at++ {
@@ -279,18 +124,18 @@ func (m *matcher) split(text string) (found [][]string, err error) {
 			continue
 		}
 		left, err := m.documents(text[:at])
-		if err != nil || left == 0 {
-			if err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return 0, err
+		}
+		if left == 0 {
 			continue
 		}
 		right, err := m.documents(text[at:])
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		if n := min(left, right); n > best {
-			best, found = n, [][]string{{text[:at], text[at:]}}
+			best, found = n, at
 		}
 	}
 	return found, nil
@@ -332,7 +177,7 @@ func mostFrequent(counts map[string]int, most int) []string {
 }
 
 // corrections are the words that the text may have been meant to be: as near as can be, and of those the ones that say most.
-func (m *matcher) corrections(text string) ([]option, error) {
+func (m *matcher) corrections(text string) (terms []string, err error) {
 	length := utf8.RuneCountInString(text)
 	most := 2
 	switch {
@@ -344,7 +189,7 @@ func (m *matcher) corrections(text string) ([]option, error) {
 	type candidate struct {
 		term     string
 		distance int
-		first    int // 0 if it begins alike: people rarely mistype the first letter
+		first    int // 0 if it begins alike
 		count    int
 	}
 	var candidates []candidate
@@ -391,21 +236,16 @@ func (m *matcher) corrections(text string) ([]option, error) {
 	slices.SortFunc(candidates, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.first, b.first), cmp.Compare(b.count, a.count), cmp.Compare(a.term, b.term))
 	})
-	options := make([]option, 0, maxCorrections)
-	for _, c := range candidates[:min(len(candidates), maxCorrections)] {
-		options = append(options, option{c.term, asCorrected(c.distance) - 10*c.first})
+	for _, c := range candidates[:min(len(candidates), maxMeant)] {
+		terms = append(terms, c.term)
 	}
 	// A word that is searched for as another one can be misspelt, too.
 	for _, w := range m.synonyms.words {
-		if d := distance(text, w); d > 0 && d <= most && w[0] == text[0] {
-			for _, phrase := range m.synonyms.phrases[w] {
-				if len(phrase) == 1 {
-					options = append(options, option{phrase[0], asCorrected(d)})
-				}
-			}
+		if d := distance(text, w); d > 0 && d <= most && w[0] == text[0] && !slices.Contains(terms, w) {
+			terms = append(terms, w)
 		}
 	}
-	return options, nil
+	return terms, nil
 }
 
 // automata accept what is one edit or two away from a word; a swap of neighbours is one.
@@ -419,13 +259,6 @@ var automata = sync.OnceValue(func() (builders [2]*levenshtein.LevenshteinAutoma
 	}
 	return builders
 })
-
-func asCorrected(distance int) int {
-	if distance > 1 {
-		return twoEdits
-	}
-	return oneEdit
-}
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour (Damerau and Levenshtein, restricted).
 func distance(a, b string) int {
@@ -494,12 +327,12 @@ type list struct {
 	asFound  int // the option's weight
 }
 
-// run finds what the readings find; what several find has the best of their scores. It returns the reading that found the
-// best row, and that row.
-func (m *matcher) run(found *match, readings []reading) (best reading, top uint32, err error) {
+// run finds what is meant in any of the ways; what several find has the best of their scores. It returns the way that found
+// the best row, and that row.
+func (m *matcher) run(found *match, ways []interpretation) (best interpretation, top uint32, err error) {
 	scores := map[uint32]int32{}
 	bestScore := int32(-1)
-	for _, r := range readings {
+	for _, r := range ways {
 		if err := m.runOne(found, r); err != nil {
 			return best, top, err
 		}
@@ -507,12 +340,12 @@ func (m *matcher) run(found *match, readings []reading) (best reading, top uint3
 			if found.scores[i] > bestScore {
 				best, top, bestScore = r, row, found.scores[i]
 			}
-			if len(readings) > 1 {
+			if len(ways) > 1 {
 				scores[row] = max(scores[row], found.scores[i])
 			}
 		}
 	}
-	if len(readings) > 1 {
+	if len(ways) > 1 {
 		found.rows, found.scores = found.rows[:0], found.scores[:0]
 		for row, score := range scores {
 			found.rows, found.scores = append(found.rows, row), append(found.scores, score)
@@ -538,7 +371,7 @@ func sortRows(found *match) {
 
 // runOne finds the rows that have something of every slot. It begins with the rarest slot, and each slot with what weighs
 // most, so that a row is scored by the first list that has it.
-func (m *matcher) runOne(found *match, r reading) error {
+func (m *matcher) runOne(found *match, r interpretation) error {
 	found.rows, found.scores = nil, nil
 	type filled struct {
 		lists []list
@@ -598,8 +431,8 @@ func (m *matcher) runOne(found *match, r reading) error {
 	return nil
 }
 
-// correction is what a reading took the query for, by what one row has.
-func (m *matcher) correction(r reading, row uint32) (string, error) {
+// correction is what the query was taken for in one way, by what one row has.
+func (m *matcher) correction(r interpretation, row uint32) (string, error) {
 	words := make([]string, len(r.slots))
 	for i, s := range r.slots {
 		words[i] = s.text

@@ -623,9 +623,9 @@ func (x *Index) Counts() map[string]int {
 	return x.treeCounts(own)
 }
 
-// find is the match of a text, remembered until the catalog changes.
-func (x *Index) find(text string) (found *match, err error) {
-	key := strings.Join(strings.Fields(Fold(text)), " ")
+// find is the match of a text by a reading, or by a new one, remembered until the catalog changes.
+func (x *Index) find(text string, given *Reading) (found *match, err error) {
+	key := given.key() + normal(text)
 	if found, ok := x.matches.get(key); ok {
 		return found, nil
 	}
@@ -633,19 +633,23 @@ func (x *Index) find(text string) (found *match, err error) {
 	generation := x.generation
 	x.mu.RUnlock()
 	w := x.words.Load()
-	found, err = x.findIn(w, text)
+	found, err = x.findIn(w, text, given)
 	if now := x.words.Load(); err != nil && now != w {
-		found, err = x.findIn(now, text) // it was just replaced
+		found, err = x.findIn(now, text, given) // it was just replaced
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWords, err)
 	}
-	found.generation = generation
-	x.matches.put(key, found, 12*len(found.rows)+200*len(found.terms)+200, generation)
+	found.generation, found.key = generation, key
+	if given == nil {
+		found.key = found.reading.key() + normal(text)
+		x.matches.put(key, found, 200, generation) // the same twice: for the first page, and for those after it
+	}
+	x.matches.put(found.key, found, 12*len(found.rows)+200*len(found.terms)+len(found.key)+200, generation)
 	return found, nil
 }
 
-func (x *Index) findIn(w *words, text string) (found *match, err error) {
+func (x *Index) findIn(w *words, text string, given *Reading) (found *match, err error) {
 	if w == nil {
 		return nil, errors.New("there is none")
 	}
@@ -670,7 +674,7 @@ func (x *Index) findIn(w *words, text string) (found *match, err error) {
 		}
 		return 1
 	}
-	if found, err = m.match(text); err != nil {
+	if found, err = m.match(text, given); err != nil {
 		return nil, err
 	}
 	scratches.Put(sc) // not after a failure: its numbers may not be zero

@@ -21,7 +21,7 @@ const (
 
 // Suggest finds products for the beginning of a text, with the words that their names have there, and categories.
 func (x *Index) Suggest(text string, most int) (s Suggestions, err error) {
-	m, err := x.find(text)
+	m, err := x.find(text, nil)
 	if err != nil || len(m.terms) == 0 {
 		return s, err
 	}
@@ -44,7 +44,7 @@ func (x *Index) Suggest(text string, most int) (s Suggestions, err error) {
 // queries are the phrases of names from the first word that was found to the last, and one word more if that is what was
 // typed already.
 func (x *Index) queries(m *match, text string, bodies [][]byte) ([]string, error) {
-	typed := strings.Join(strings.Fields(Fold(text)), " ")
+	typed := normal(text)
 	counts := map[string]int{}
 	for _, body := range bodies {
 		d, err := x.Read(body)
