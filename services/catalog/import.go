@@ -34,6 +34,9 @@ const (
 	scannedAtOnce = 1000
 	shownFaults   = 1000
 	importsSwept  = time.Hour
+	importsKept   = 30 * 24 * time.Hour // unless the setting says otherwise
+
+	forgottenAtOnce = 100
 )
 
 // Import is a file of products and how far it has been read. It is worked on by the replica that holds its lease; another
@@ -66,7 +69,20 @@ type Import struct {
 type importer struct {
 	store   *store
 	gallery *gallery
+	kept    time.Duration // how long one that is over can be looked at
 	now     func() time.Time
+}
+
+// keepImportsFor reads CATALOG_IMPORTS_KEPT, a duration such as 720h.
+func keepImportsFor(s string) (time.Duration, error) {
+	if s == "" {
+		return importsKept, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, errors.New("CATALOG_IMPORTS_KEPT must be a duration such as 720h")
+	}
+	return d, nil
 }
 
 // run works on one import after the other until ctx ends.
@@ -79,7 +95,7 @@ func (im *importer) run(ctx context.Context) error {
 		}
 		if now := im.now(); now.Sub(swept) > importsSwept {
 			swept = now
-			if err := errors.Join(im.store.SweepImports(ctx, now), im.store.SweepParts(ctx, now)); err != nil && ctx.Err() == nil {
+			if err := im.sweep(ctx, now); err != nil && ctx.Err() == nil {
 				slog.Warn("sweep failed, next try in an hour", "error", err.Error())
 			}
 		}
@@ -92,6 +108,11 @@ func (im *importer) run(ctx context.Context) error {
 		case <-time.After(importPause):
 		}
 	}
+}
+
+// sweep ends what did not arrive, and removes what is kept no longer.
+func (im *importer) sweep(ctx context.Context, now time.Time) error {
+	return errors.Join(im.store.SweepImports(ctx, now), im.store.SweepParts(ctx, now), im.store.ForgetImports(ctx, now.Add(-im.kept)))
 }
 
 // next works on an import that is due, if there is one.
