@@ -46,7 +46,7 @@ type Found struct {
 	Facets     Facets
 	Correction string // what was searched for instead of the words
 
-	match *match
+	marks *marks // nil without words
 }
 
 // Facets count products by what they have. Each leaves its own filter aside, so that it shows what else there is to choose
@@ -114,34 +114,70 @@ type selection struct {
 
 // List is the page of products that the query asks for.
 func (x *Index) List(q Query) (Found, error) {
+	l, err := x.listing(q)
+	if err != nil {
+		return Found{}, err
+	}
+	found := l.Found
+	found.Bodies, err = x.bodies(l.rows)
+	return found, err
+}
+
+// listing is a page without its documents.
+type listing struct {
+	Found
+	rows []uint32
+}
+
+// listing is the page that a query asks for, remembered until the catalog changes, since shoppers repeat one another.
+func (x *Index) listing(q Query) (*listing, error) {
+	var given *Reading
+	if q.After != nil {
+		given = q.After.Reading
+	}
+	key := q.key(given.key()+normal(q.Words)) + q.pageKey()
+	if l, ok := x.listings.get(key); ok {
+		return l, nil
+	}
+	l := &listing{}
 	var m *match
 	if q.Words != "" {
-		var reading *Reading
-		if q.After != nil {
-			reading = q.After.Reading
-		}
 		var err error
-		if m, err = x.find(q.Words, reading); err != nil {
-			return Found{}, err
+		if m, err = x.find(q.Words, given); err != nil {
+			return nil, err
 		}
+		l.marks = m.marks
 	}
 	x.mu.RLock()
+	defer x.mu.RUnlock()
 	whole := x.selected(q, m)
-	found := Found{Total: int(whole.rows.GetCardinality()), Facets: x.facets(q, m, whole), match: whole.match}
-	rows, next := x.page(q, whole.match, whole.rows)
-	x.mu.RUnlock()
-	if next != nil {
-		found.Next = &Cursor{Place: *next}
+	l.Total, l.Facets = int(whole.rows.GetCardinality()), x.facets(q, m, whole)
+	var next *Place
+	if l.rows, next = x.page(q, whole.match, whole.rows); next != nil {
+		l.Next = &Cursor{Place: *next}
 	}
-	if m := whole.match; m != nil && m.reading != nil {
-		found.Correction = m.reading.Correction
+	if m != nil && m.reading != nil {
+		l.Correction = m.reading.Correction
 		if next != nil {
-			found.Next.Reading = m.reading
+			l.Next.Reading = m.reading
 		}
 	}
-	var err error
-	found.Bodies, err = x.bodies(rows)
-	return found, err
+	if m == nil || m.generation == x.generation { // else what was found is a moment older than the rest
+		x.listings.put(key, l, len(key)+l.cost(), x.generation)
+	}
+	return l, nil
+}
+
+// cost is how much memory it takes, roughly.
+func (l *listing) cost() int {
+	cost := 1000 + 4*len(l.rows) + 40*(len(l.Facets.Categories)+len(l.Facets.Brands))
+	for _, f := range l.Facets.Attributes {
+		cost += 24 * len(f.Values)
+	}
+	if l.marks != nil {
+		cost += 60 * len(l.marks.terms)
+	}
+	return cost
 }
 
 // bodies reads documents by row. One that went away meanwhile is left out.
@@ -186,8 +222,8 @@ func (q Query) without(filter int, name string) Query {
 	return q
 }
 
-// key names what the query selects of a match.
-func (q Query) key(m *match) string {
+// key names what the query selects of what was found by words.
+func (q Query) key(words string) string {
 	var b strings.Builder
 	bound := func(p *int64) {
 		if p != nil {
@@ -195,9 +231,7 @@ func (q Query) key(m *match) string {
 		}
 		b.WriteByte(0)
 	}
-	if m != nil {
-		fmt.Fprintf(&b, "%d\x00%s", len(m.key), m.key)
-	}
+	fmt.Fprintf(&b, "%d\x00%s", len(words), words)
 	fmt.Fprintf(&b, "\x00%s\x00%d\x00%t\x00%d\x00", q.Category, q.Currency, q.InStock, q.MinRating)
 	bound(q.Min)
 	bound(q.Max)
@@ -215,9 +249,21 @@ func (q Query) key(m *match) string {
 	return b.String()
 }
 
+// pageKey names which page of that the query asks for.
+func (q Query) pageKey() string {
+	if q.After == nil {
+		return fmt.Sprint(q.Sort, q.Limit)
+	}
+	return fmt.Sprint(q.Sort, q.Limit, "\x00", q.After.Number, "\x00", q.After.Tie, "\x00", q.After.Text)
+}
+
 // selected is what the query selects, remembered until the catalog changes. x.mu is held.
 func (x *Index) selected(q Query, m *match) *selection {
-	key := q.key(m)
+	words := ""
+	if m != nil {
+		words = m.key
+	}
+	key := q.key(words)
 	if s, ok := x.selections.get(key); ok {
 		return s
 	}
@@ -225,7 +271,11 @@ func (x *Index) selected(q Query, m *match) *selection {
 	if s.match = m; m != nil && m.generation != x.generation {
 		return s // what was found is a moment older than the rest, and not to be remembered
 	}
-	x.selections.put(key, s, int(s.rows.GetSizeInBytes())+100*(len(s.categories)+len(s.brands)+valuesShown*len(s.attributes))+len(key)+1000, x.generation)
+	cost := int(s.rows.GetSizeInBytes()) + 100*(len(s.categories)+len(s.brands)+valuesShown*len(s.attributes)) + len(key) + 1000
+	if m != nil {
+		cost += m.cost() // it stays for as long as this does
+	}
+	x.selections.put(key, s, cost, x.generation)
 	return s
 }
 

@@ -108,6 +108,9 @@ func TestListsAreWhatOneWouldCountByHand(t *testing.T) {
 			require.LessOrEqual(t, page, len(documents), "the pages do not end")
 			found, err := x.List(q)
 			require.NoError(t, err)
+			again, err := x.List(q)
+			require.NoError(t, err)
+			require.Equal(t, found, again, "what is remembered is what was found")
 			require.Equal(t, count(q, all), found.Total)
 			for _, f := range found.Facets.Brands {
 				require.Equal(t, count(q.without(byBrand, ""), func(d *Document) bool { return d.Brand == f.Value }), f.Count, f.Value)
@@ -200,9 +203,18 @@ func TestPagesKeepTheReadingOfTheFirst(t *testing.T) {
 			}
 			require.Subset(t, seen, slugs(t, all))
 			require.Equal(t, slugs(t, all)[:2], seen[:2])
-			require.Len(t, slices.Compact(sorted(seen)), len(seen), "each once")
+			require.Len(t, slices.Compact(inOrder(seen)), len(seen), "each once")
 		})
 	}
+}
+
+func TestRowsAreSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.IntRange(1, 5000).Draw(t, "most")
+		rows := rapid.SliceOfDistinct(rapid.Uint32Range(0, uint32(most-1)), func(row uint32) uint32 { return row }).Draw(t, "rows")
+		want := slices.Sorted(slices.Values(rows))
+		require.Equal(t, want, append([]uint32(nil), sorted(rows, most)...))
+	})
 }
 
 // hasAll knows the few words of the test: "red" stands in names and as a colour, "teap" begins a teapot.
@@ -280,10 +292,10 @@ func TestAnIndexIsAsItWasWhenItIsOpenedAgain(t *testing.T) {
 	require.Equal(t, 2, x.Len())
 	put(t, x, newTestDocument("d", "Kite", 100), newTestDocument("e", "Kettle", 100))
 	require.Equal(t, []string{"e"}, slugs(t, listed(t, x, Query{Words: "kettle"})), "rows are given out again")
-	require.Equal(t, []string{"d", "e"}, sorted(slugs(t, listed(t, x, Query{Sort: "price", Limit: 2}))))
+	require.Equal(t, []string{"d", "e"}, inOrder(slugs(t, listed(t, x, Query{Sort: "price", Limit: 2}))))
 }
 
-func sorted(s []string) []string { slices.Sort(s); return s }
+func inOrder(s []string) []string { slices.Sort(s); return s }
 
 func TestReadsGoOnWhileTheIndexChanges(t *testing.T) {
 	x := open(t, t.TempDir())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -54,15 +55,23 @@ type interpretation struct {
 
 // match is what a query finds: rows in ascending order, with their scores.
 type match struct {
-	rows       []uint32
-	set        *roaring.Bitmap // of the rows
-	scores     []int32
-	terms      map[string]bool // what was found, for highlighting
-	stems      sync.Map        // whether words have a stem that was found, by word
-	prefix     string          // what else is marked: words that begin so
-	reading    *Reading        // nil if the text has no words
-	key        string          // of the text and the reading
+	rows   []uint32
+	set    *roaring.Bitmap // of the rows
+	scores []int32
+	*marks
+	reading    *Reading // nil if the text has no words
+	key        string   // of the text and the reading
 	generation uint64
+}
+
+// cost is how much memory it takes, roughly.
+func (m *match) cost() int { return 12*len(m.rows) + 200*len(m.terms) + len(m.key) + 200 }
+
+// marks are the words that were found, for highlighting.
+type marks struct {
+	terms  map[string]bool
+	stems  sync.Map // whether words have a stem that was found, by word
+	prefix string   // what else is marked: words that begin so
 }
 
 type matcher struct {
@@ -79,9 +88,9 @@ type matcher struct {
 func (m *matcher) match(text string, given *Reading) (*match, error) {
 	words := wordsOf(text)
 	if len(words) == 0 {
-		return &match{}, nil
+		return &match{marks: &marks{}}, nil
 	}
-	found := &match{terms: map[string]bool{}, prefix: string(words[len(words)-1].word), reading: given}
+	found := &match{marks: &marks{terms: map[string]bool{}, prefix: string(words[len(words)-1].word)}, reading: given}
 	if given != nil {
 		_, _, err := m.run(found, m.understood(words, given))
 		return found, err
@@ -301,9 +310,10 @@ func (m *matcher) documents(term string) (int, error) {
 	return total, nil
 }
 
-// scratch is memory for scores, one number a row, all zero between uses.
+// scratch is memory for scores, two numbers a row, all zero between uses.
 type scratch struct {
-	scores []uint32
+	scores []uint32 // in one way of understanding
+	best   []uint32 // in all of them
 	buffer []uint32
 }
 
@@ -330,49 +340,66 @@ type list struct {
 // run finds what is meant in any of the ways; what several find has the best of their scores. It returns the way that found
 // the best row, and that row.
 func (m *matcher) run(found *match, ways []interpretation) (best interpretation, top uint32, err error) {
-	scores := map[uint32]int32{}
-	bestScore := int32(-1)
-	for _, r := range ways {
-		if err := m.runOne(found, r); err != nil {
+	sc := m.scratch
+	bestScore := uint32(0)
+	found.rows = nil
+	scores := &sc.scores
+	for _, w := range ways {
+		rows, err := m.runOne(found, w)
+		if err != nil {
 			return best, top, err
 		}
-		for i, row := range found.rows {
-			if found.scores[i] > bestScore {
-				best, top, bestScore = r, row, found.scores[i]
-			}
-			if len(ways) > 1 {
-				scores[row] = max(scores[row], found.scores[i])
+		for _, row := range rows {
+			if score := sc.scores[row]; score > bestScore {
+				best, top, bestScore = w, row, score
 			}
 		}
-	}
-	if len(ways) > 1 {
-		found.rows, found.scores = found.rows[:0], found.scores[:0]
-		for row, score := range scores {
-			found.rows, found.scores = append(found.rows, row), append(found.scores, score)
+		if len(ways) == 1 {
+			found.rows = rows
+			break
+		}
+		scores = &sc.best
+		for _, row := range rows {
+			if sc.best[row] == 0 {
+				found.rows = append(found.rows, row)
+			}
+			sc.best[row], sc.scores[row] = max(sc.best[row], sc.scores[row]), 0
 		}
 	}
-	sortRows(found)
+	found.rows = sorted(found.rows, len(sc.scores))
+	found.scores = make([]int32, len(found.rows))
+	for i, row := range found.rows {
+		found.scores[i], (*scores)[row] = int32((*scores)[row]), 0
+	}
 	return best, top, nil
 }
 
-func sortRows(found *match) {
-	if slices.IsSorted(found.rows) {
-		return
+// sorted are rows, each of them once and below most, in ascending order. Many are marked in a set of bits and read out of it
+// again, which takes less than comparing them.
+func sorted(rows []uint32, most int) []uint32 {
+	if slices.IsSorted(rows) {
+		return rows
 	}
-	both := make([]uint64, len(found.rows))
-	for i, row := range found.rows {
-		both[i] = uint64(row)<<32 | uint64(uint32(found.scores[i]))
+	if len(rows)*bits.Len(uint(len(rows))) < most/64 {
+		slices.Sort(rows)
+		return rows
 	}
-	slices.Sort(both)
-	for i, b := range both {
-		found.rows[i], found.scores[i] = uint32(b>>32), int32(uint32(b))
+	marks := make([]uint64, most/64+1)
+	for _, row := range rows {
+		marks[row/64] |= 1 << (row % 64)
 	}
+	rows = rows[:0]
+	for i, mark := range marks {
+		for ; mark != 0; mark &= mark - 1 {
+			rows = append(rows, uint32(i*64+bits.TrailingZeros64(mark)))
+		}
+	}
+	return rows
 }
 
 // runOne finds the rows that have something of every slot. It begins with the rarest slot, and each slot with what weighs
-// most, so that a row is scored by the first list that has it.
-func (m *matcher) runOne(found *match, r interpretation) error {
-	found.rows, found.scores = nil, nil
+// most, so that a row is scored by the first list that has it. It leaves their scores, all above 0, in the scratch.
+func (m *matcher) runOne(found *match, r interpretation) (rows []uint32, err error) {
 	type filled struct {
 		lists []list
 		count int
@@ -384,7 +411,7 @@ func (m *matcher) runOne(found *match, r interpretation) error {
 		}
 		lists, count, err := m.lists(s)
 		if err != nil || count == 0 {
-			return err
+			return nil, err
 		}
 		needed = append(needed, filled{lists, count})
 		for _, l := range lists {
@@ -393,7 +420,6 @@ func (m *matcher) runOne(found *match, r interpretation) error {
 	}
 	slices.SortStableFunc(needed, func(a, b filled) int { return cmp.Compare(a.count, b.count) })
 	sc := m.scratch
-	var rows []uint32
 	for i, f := range needed {
 		met := uint32(i) * oneSlot
 		next := make([]uint32, 0, min(f.count, max(len(rows), 1024)))
@@ -418,17 +444,15 @@ func (m *matcher) runOne(found *match, r interpretation) error {
 		}
 		rows = next
 	}
-	found.rows, found.scores = rows, make([]int32, len(rows))
 	n := uint32(len(needed))
-	for i, row := range rows {
+	for _, row := range rows {
 		at := sc.scores[row]
-		sc.scores[row] = 0
 		sum, names := at&sumMask/n, min(at/oneName&(1<<nameBits-1), n)
 		// A name that says little else is more likely what was meant.
 		sum += sum * names / (2 * max(n, uint32(m.nameSize(row))))
-		found.scores[i] = int32(sum * uint32(r.weight) / 100)
+		sc.scores[row] = max(1, sum*uint32(r.weight)/100)
 	}
-	return nil
+	return rows, nil
 }
 
 // correction is what the query was taken for in one way, by what one row has.
@@ -478,9 +502,8 @@ func (m *matcher) lists(s *slot) (lists []list, total int, err error) {
 }
 
 func (sc *scratch) grow(row uint32) {
-	if int(row) >= len(sc.scores) {
-		bigger := make([]uint32, max(int(row)+1, min(2*len(sc.scores), math.MaxInt32)))
-		copy(bigger, sc.scores)
-		sc.scores = bigger
+	if n := int(row) + 1; n > len(sc.scores) {
+		n = max(n, min(2*len(sc.scores), math.MaxInt32))
+		sc.scores, sc.best = longer(sc.scores, n), longer(sc.best, n)
 	}
 }

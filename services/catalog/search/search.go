@@ -86,12 +86,14 @@ type Index struct {
 
 	matches    *cache[*match]
 	selections *cache[*selection]
+	listings   *cache[*listing]
 }
 
 // Memory for what was worked out lately, in bytes, roughly.
 const (
 	matchesKept    = 16 << 20
 	selectionsKept = 16 << 20
+	listingsKept   = 16 << 20
 )
 
 // Open opens the index in the directory, with all that it had; what does not fit is left out. Words are ready if theirs is
@@ -107,6 +109,7 @@ func Open(o Options) (*Index, error) {
 	x := &Index{
 		Options: o, db: db, synonyms: parseSynonyms(sharedAnalyzer(), englishSynonyms, germanSynonyms),
 		columns: newColumns(len(o.PriceSteps)), matches: newCache[*match](matchesKept), selections: newCache[*selection](selectionsKept),
+		listings: newCache[*listing](listingsKept),
 	}
 	if err := x.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the index: %w", err), db.Close())
@@ -413,6 +416,7 @@ func (x *Index) turn() {
 	x.generation++
 	x.matches.clear(x.generation)
 	x.selections.clear(x.generation)
+	x.listings.clear(x.generation)
 }
 
 // read reads the document of a row.
@@ -645,7 +649,7 @@ func (x *Index) find(text string, given *Reading) (found *match, err error) {
 		found.key = found.reading.key() + normal(text)
 		x.matches.put(key, found, 200, generation) // the same twice: for the first page, and for those after it
 	}
-	x.matches.put(found.key, found, 12*len(found.rows)+200*len(found.terms)+len(found.key)+200, generation)
+	x.matches.put(found.key, found, found.cost(), generation)
 	return found, nil
 }
 
