@@ -86,9 +86,9 @@ type Index struct {
 
 // Memory for what was worked out lately, in bytes, roughly.
 const (
-	matchesKept    = 16 << 20
-	selectionsKept = 16 << 20
-	listingsKept   = 16 << 20
+	matchesKept    = 12 << 20
+	selectionsKept = 8 << 20
+	listingsKept   = 12 << 20
 )
 
 // Open opens the index in the directory, with all that it had; what does not fit is left out. Words are ready if theirs is
