@@ -29,7 +29,6 @@ type Document struct {
 	SKUs                                         []string
 	Prices                                       []int64 // the lowest, by currency; 0 if it is not sold in it
 	Rating                                       int     // tenths of a star, up to 50
-	Reviews                                      int
 	AddedAt                                      time.Time
 	Body                                         []byte // the product as its owner writes it
 }
