@@ -208,6 +208,55 @@ func TestPagesKeepTheReadingOfTheFirst(t *testing.T) {
 	}
 }
 
+// A row that is found in several ways has the best of its scores, and the scratch is as clean as before.
+func TestSeveralWaysAreMergedByTheBestScore(t *testing.T) {
+	x := open(t, t.TempDir())
+	var documents []*Document
+	for i := range 300 {
+		d := newTestDocument(fmt.Sprint("p-", i), []string{"Tea Pot", "Teapot", "Pot of Tea", "Teapot for Tea", "Teapot, a Tea Pot", "Kettle"}[i*7%6], 900)
+		if i%4 == 0 {
+			d.Description = "Beside a teapot, a pot and tea."
+		}
+		documents = append(documents, d)
+	}
+	put(t, x, documents...)
+	snap, err := x.words.Load().snapshot()
+	require.NoError(t, err)
+	defer snap.Close()
+	m := &matcher{
+		snapshot: snap, analyzer: sharedAnalyzer(), synonyms: x.synonyms, counts: map[string]int{}, nameSize: func(uint32) int { return 2 },
+		scratch: &scratch{buffer: make([]uint32, 4096)},
+	}
+	words := wordsOf("tea pot")
+	r, err := m.read("tea pot", words)
+	require.NoError(t, err)
+	ways := m.understood(words, r)
+	require.Greater(t, len(ways), 1)
+
+	found := &match{marks: &marks{terms: map[string]bool{}}}
+	want := map[uint32]int32{}
+	for _, way := range ways {
+		rows, err := m.runOne(found, way)
+		require.NoError(t, err)
+		for _, row := range rows {
+			want[row], m.scratch.scores[row] = max(want[row], int32(m.scratch.scores[row])), 0
+		}
+	}
+	require.Len(t, want, 250)
+	for range 2 {
+		_, top, err := m.run(found, ways)
+		require.NoError(t, err)
+		require.True(t, slices.IsSorted(found.rows))
+		got := map[uint32]int32{}
+		for i, row := range found.rows {
+			got[row] = found.scores[i]
+		}
+		require.Equal(t, want, got)
+		require.Equal(t, slices.Max(found.scores), got[top])
+		require.Zero(t, slices.Max(m.scratch.scores)+slices.Max(m.scratch.best))
+	}
+}
+
 func TestRowsAreSorted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(1, 5000).Draw(t, "most")
