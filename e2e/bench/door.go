@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
@@ -73,16 +75,17 @@ func printOverhead(medians map[string]time.Duration) {
 	}
 }
 
+// expect reads an answer to its end. One with another status is an error.
 func expect(req *http.Request, status int) error {
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
 	if resp.StatusCode != status {
-		return fmt.Errorf("%s answers %s", req.URL, resp.Status)
+		err = fmt.Errorf("%s answers %s", req.URL, resp.Status)
 	}
-	return nil
+	return errors.Join(err, resp.Body.Close())
 }
 
 // addressOf is where a program of the runner beside us serves its own port.

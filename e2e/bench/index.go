@@ -186,7 +186,7 @@ func document(n int) (*search.Document, error) {
 	p := goods.At(n)
 	d := &search.Document{
 		ID: p.ID, Slug: p.Slug, Name: p.Name, Brand: p.Brand, Category: p.Category, Description: p.Description,
-		Rating: p.Rating, Reviews: p.Reviews, AddedAt: p.AddedAt, Prices: []int64{p.Variants[0].Price},
+		Rating: p.Rating, AddedAt: p.AddedAt, Prices: []int64{p.Variants[0].Price},
 	}
 	for name, value := range p.Attributes {
 		d.Attributes = append(d.Attributes, search.Attribute{Name: name, Value: value})

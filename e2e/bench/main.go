@@ -10,17 +10,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sidecart/sidecart/e2e/goods"
@@ -42,9 +38,7 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	transport := http.DefaultTransport.(*http.Transport)
-	transport.MaxIdleConnsPerHost = 1024 // or the load is one of connecting
-	transport.DialContext = fromManyAddresses
+	http.DefaultTransport = loopback(http.DefaultTransport.(*http.Transport))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	work := func() error { return run(ctx, *users, *only, *past, *crowd, *made, *round) }
@@ -55,17 +49,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-// fromManyAddresses gives each connection one of 250 loopback addresses, as customers have their own: the gateway limits
-// the rate of each.
-func fromManyAddresses(ctx context.Context, network, address string) (net.Conn, error) {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+rand.IntN(250)))}}
-	return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 }
 
 // scenario is one thing that a customer does. do returns named durations.
@@ -220,59 +203,6 @@ func awaitEnd(ctx context.Context, s *shop.Shopper, id string) (status string, e
 	return "", fmt.Errorf("order %s: the stream ended before it was paid: %w", id, cmp.Or(lines.Err(), ctx.Err(), errors.New("end of stream")))
 }
 
-// load lets n customers do sc over and over for a while and prints what came of it. It returns the median of what is
-// printed last.
-func load(ctx context.Context, sc scenario, n int, length time.Duration) (median time.Duration, err error) {
-	before := cpuByProcess(ctx)
-	start := time.Now()
-	var (
-		mu     sync.Mutex
-		took   = map[string][]time.Duration{}
-		done   atomic.Int64
-		failed atomic.Int64
-		last   atomic.Pointer[error]
-		group  sync.WaitGroup
-	)
-	for range n {
-		group.Go(func() {
-			s := shop.New()
-			for time.Since(start) < length && ctx.Err() == nil {
-				durations, err := sc.do(ctx, s)
-				if err != nil {
-					failed.Add(1)
-					last.Store(&err)
-					continue
-				}
-				done.Add(1)
-				mu.Lock()
-				for name, d := range durations {
-					took[name] = append(took[name], d)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	group.Wait()
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
-	}
-	elapsed := time.Since(start)
-	fmt.Printf("\n%-12s %2d at once: %8.1f/s, %d failed\n", sc.name, n, float64(done.Load())/elapsed.Seconds(), failed.Load())
-	if err := last.Load(); err != nil {
-		fmt.Printf("  last failure: %v\n", *err)
-	}
-	for _, name := range sortedKeys(took) {
-		d := took[name]
-		slices.Sort(d)
-		median = at(d, .5)
-		fmt.Printf("  %-12s p50 %8s  p90 %8s  p99 %8s  max %8s\n", name, at(d, .5), at(d, .9), at(d, .99), d[len(d)-1].Round(10*time.Microsecond))
-	}
-	if sc.name != "hello-world" {
-		printCPU(before, cpuByProcess(ctx), done.Load())
-	}
-	return median, nil
-}
-
 func at(sorted []time.Duration, q float64) time.Duration {
 	return sorted[int(q*float64(len(sorted)-1))].Round(10 * time.Microsecond)
 }
@@ -288,10 +218,5 @@ func get(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return errors.Join(err, resp.Body.Close())
+	return expect(req, http.StatusOK)
 }

@@ -14,13 +14,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/services/catalog/sheet"
 )
 
 func (b *backOffice) importer() *importer {
-	return &importer{store: b.store, gallery: b.server.gallery, now: b.office.now}
+	return &importer{store: b.store, gallery: b.server.gallery, kept: importsKept, now: b.office.now}
 }
 
 // load imports a file and answers with what became of it.
@@ -295,6 +296,40 @@ func TestAnImportIsCancelled(t *testing.T) {
 	key := []string{"Idempotency-Key", "import-it-once"}
 	one := read[opened](t, b.do(admin, "POST", "/admin/imports", "", key...), 201)
 	require.Equal(t, one, read[opened](t, b.do(admin, "POST", "/admin/imports", "", key...), 201))
+}
+
+func TestWhatAnImportLeavesIsForgotten(t *testing.T) {
+	b := newBackOffice(t)
+	old := b.load(heading + row("pot", "POT", "Pot", "34.50") + row("can", "CAN", "Can", "dear"))
+	require.Equal(t, [4]int{2, 1, 0, 1}, counts(old))
+	waits := read[Import](t, b.upload("/admin/imports", []byte(bigFile(10))), http.StatusAccepted)
+	left := func() (left [2]int64) {
+		for i, in := range []*mongo.Collection{b.store.imports, b.store.errors} {
+			var err error
+			left[i], err = in.CountDocuments(t.Context(), bson.D{})
+			require.NoError(t, err)
+		}
+		return left
+	}
+
+	im := b.importer()
+	im.kept = time.Hour
+	require.NoError(t, im.sweep(t.Context(), old.FinishedAt.Add(time.Hour)))
+	require.Equal(t, [2]int64{2, 1}, left())
+	require.NoError(t, im.sweep(t.Context(), old.FinishedAt.Add(time.Hour+time.Second)))
+	require.Equal(t, [2]int64{1, 0}, left())
+	require.Equal(t, 404, b.do(support, "GET", "/admin/imports/"+old.ID, "").Code)
+	require.Equal(t, running, read[Import](t, b.do(support, "GET", "/admin/imports/"+waits.ID, ""), 200).Status, "what is not over stays")
+	_, err := b.store.ProductBySlug(t.Context(), "pot")
+	require.NoError(t, err)
+}
+
+func TestHowLongImportsAreKeptIsADuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": 30 * 24 * time.Hour, "48h": 48 * time.Hour, "0s": 0, "-1h": 0, "a month": 0} {
+		got, err := keepImportsFor(text)
+		require.Equal(t, want, got, text)
+		require.Equal(t, want == 0, err != nil, text)
+	}
 }
 
 // Two replicas share the imports, and each is done by one.

@@ -89,6 +89,34 @@ func (s *store) SweepImports(ctx context.Context, now time.Time) error {
 	return s.endReceiving(ctx, bson.D{{Key: "startedAt", Value: bson.D{{Key: "$lt", Value: now.Add(-receivedIn)}}}}, failed, "The file did not arrive whole.", now)
 }
 
+// ForgetImports removes imports that ended before a time, with what was wrong in their lines: that first, so that what is
+// broken off is gone on with.
+func (s *store) ForgetImports(ctx context.Context, before time.Time) error {
+	for {
+		cursor, err := s.imports.Find(ctx, bson.D{
+			{Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{done, failed, cancelled}}}}, {Key: "finishedAt", Value: bson.D{{Key: "$lt", Value: before.UTC()}}},
+		}, options.Find().SetLimit(forgottenAtOnce))
+		if err != nil {
+			return fmt.Errorf("look for old imports: %w", err)
+		}
+		var old []Import
+		if err := cursor.All(ctx, &old); err != nil {
+			return fmt.Errorf("look for old imports: %w", err)
+		}
+		for _, job := range old {
+			if _, err := s.errors.DeleteMany(ctx, bson.D{{Key: "import", Value: job.ID}}); err != nil {
+				return fmt.Errorf("forget the errors of import %s: %w", job.ID, err)
+			}
+			if _, err := s.imports.DeleteOne(ctx, bson.D{{Key: "_id", Value: job.ID}}); err != nil {
+				return fmt.Errorf("forget import %s: %w", job.ID, err)
+			}
+		}
+		if len(old) < forgottenAtOnce {
+			return nil
+		}
+	}
+}
+
 // LeaseImport takes an import that nobody works on, the oldest first.
 func (s *store) LeaseImport(ctx context.Context, lease string, now time.Time) (job Import, found bool, err error) {
 	err = s.imports.FindOneAndUpdate(ctx,

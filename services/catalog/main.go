@@ -18,6 +18,10 @@ const app = "catalog"
 func main() { boot.Main(app, run) }
 
 func run(ctx context.Context, env boot.Env) error {
+	kept, err := keepImportsFor(env.Get("IMPORTS_KEPT"))
+	if err != nil {
+		return err
+	}
 	databaseURL, err := env.Secret(ctx, "DATABASE_URL")
 	if err != nil {
 		return err
@@ -71,7 +75,7 @@ func run(ctx context.Context, env boot.Env) error {
 		critics: &critics{store: store, orders: orders, now: time.Now}, companions: newCompanions(orders),
 	}
 	stockroom := &stockroom{store: store, bus: sidecar}
-	importer := &importer{store: store, gallery: gallery, now: time.Now}
+	importer := &importer{store: store, gallery: gallery, kept: kept, now: time.Now}
 	// The database is not asked for readiness: what was loaded is served without it.
 	return boot.Serve(ctx, env, s.routes(), []func(context.Context) error{sidecar.Ready},
 		append(stockroom.subscribe(), follower.run, follower.indexWords, store.trim, store.keepEntries, store.settleReviews, importer.run)...)

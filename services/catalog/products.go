@@ -348,17 +348,24 @@ func (s *store) ClaimThose(ctx context.Context) error {
 	if err != nil || done != "" {
 		return err
 	}
-	products, err := all[*Product](ctx, s.products)
-	if err != nil {
-		return fmt.Errorf("load products: %w", err)
-	}
 	var claims []claimed
-	for _, p := range products {
+	claim := func() error {
+		_, err := s.claimAll(ctx, claims)
+		claims = nil
+		return err
+	}
+	if err := s.eachProduct(ctx, func(p *Product) error {
 		for _, key := range p.keys() {
 			claims = append(claims, claimed{key, p.ID, time.Now().UTC()})
 		}
+		if len(claims) < scannedAtOnce {
+			return nil
+		}
+		return claim()
+	}); err != nil {
+		return err
 	}
-	if _, err := s.claimAll(ctx, claims); err != nil {
+	if err := claim(); err != nil {
 		return err
 	}
 	return s.set(ctx, claimedKey, time.Now().UTC().Format(time.RFC3339))

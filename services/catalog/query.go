@@ -72,29 +72,33 @@ func readQuery(r *http.Request) (q search.Query, err error) {
 	return q, err
 }
 
+// maxCursor is more than a cursor has: its longest parts are the name of a product and the reading of the words.
+const maxCursor = 6000
+
 // writeCursor makes a cursor, which is opaque to the caller. It names the order that it belongs to, since it means nothing
 // in another.
-func writeCursor(q search.Query, p *search.Place) string {
-	if p == nil {
+func writeCursor(q search.Query, c *search.Cursor) string {
+	if c == nil {
 		return ""
 	}
-	b, err := json.Marshal([]any{q.Sort, Currencies[q.Currency], p.Number, p.Text, p.Tie})
+	b, err := json.Marshal([]any{q.Sort, Currencies[q.Currency], c.Number, c.Text, c.Tie, c.Reading})
 	if err != nil {
 		panic(err) // strings and numbers
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func readCursor(q search.Query, s string) (*search.Place, error) {
-	var p search.Place
+func readCursor(q search.Query, s string) (*search.Cursor, error) {
+	var c search.Cursor
 	var sort, currency string
-	fields := []any{&sort, &currency, &p.Number, &p.Text, &p.Tie}
+	fields := []any{&sort, &currency, &c.Number, &c.Text, &c.Tie, &c.Reading}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || json.Unmarshal(b, &fields) != nil || len(fields) != 5 || p.Tie == 0 || sort != q.Sort || currency != Currencies[q.Currency] {
+	if err != nil || len(s) > maxCursor || json.Unmarshal(b, &fields) != nil || len(fields) != 6 || c.Tie == 0 ||
+		sort != q.Sort || currency != Currencies[q.Currency] || !c.Reading.Fits(q.Words) {
 		return nil, problem.New(problem.Invalid, "invalid-cursor", "The cursor is not one of this list.").
-			WithFields(problem.FieldError{Field: "cursor", Detail: "must come from the page before, in the same order and currency"})
+			WithFields(problem.FieldError{Field: "cursor", Detail: "must come from the page before, for the same words, in the same order and currency"})
 	}
-	return &p, nil
+	return &c, nil
 }
 
 func readWords(values url.Values, name string) (string, error) {

@@ -64,7 +64,7 @@ func readDocument(body []byte) (*search.Document, error) {
 	}
 	d := &search.Document{
 		ID: p.ID, Slug: p.Slug, Name: p.Name, Brand: p.Brand, Category: p.Category, Description: p.Description,
-		Rating: int(p.Rating), Reviews: p.Reviews, AddedAt: p.AddedAt, Body: body,
+		Rating: int(p.Rating), AddedAt: p.AddedAt, Body: body,
 	}
 	for _, currency := range Currencies {
 		lowest, _ := p.From(currency)

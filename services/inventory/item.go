@@ -35,7 +35,8 @@ func (i *Item) Change(n int64) error {
 	return nil
 }
 
-// Movement is a change of a count, as the ledger has it.
+// Movement is a change of a count, as the ledger has it. One of the threshold changes it by nothing, and notes what it was
+// and became.
 type Movement struct {
 	ID     int64     `json:"id"`
 	Change int64     `json:"change"`
@@ -46,7 +47,7 @@ type Movement struct {
 	At     time.Time `json:"at"`
 }
 
-// member is which of the staff changed a count; empty for what orders did.
+// member is which of the staff changed a count or a threshold; empty for what orders did.
 type member struct {
 	ID   string `json:"id"`
 	Name string `json:"name"` // as it was then

@@ -56,7 +56,7 @@ func (s *store) Levels(ctx context.Context, after string, n int) ([]level, error
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[level])
 }
 
-// Movements is up to n changes of a SKU's count, newest first, older than the one before; from the newest if that is 0.
+// Movements is up to n changes of a SKU's count or threshold, newest first, older than the one before; from the newest if that is 0.
 func (s *store) Movements(ctx context.Context, sku string, before int64, n int) ([]Movement, error) {
 	rows, err := s.db.Query(ctx, `select id, change, reason, ref, made_by, made_by_name, note, at from movements
 		where sku = $1 and ($2 = 0 or id < $2) order by id desc limit $3`, sku, before, n)
@@ -178,8 +178,8 @@ func (s *store) Adjust(ctx context.Context, tx pgx.Tx, sku string, m Movement) (
 	return after, s.post(ctx, tx, []posting{{before, after, m}})
 }
 
-// Watch sets at how few free pieces a SKU is low, if agree accepts the item as it stands.
-func (s *store) Watch(ctx context.Context, tx pgx.Tx, sku string, threshold int64, agree func(Item) error) (Item, error) {
+// Watch sets at how few free pieces a SKU is low, if agree accepts the item as it stands. The ledger keeps who did.
+func (s *store) Watch(ctx context.Context, tx pgx.Tx, sku string, threshold int64, by member, agree func(Item) error) (Item, error) {
 	items, err := s.lockItems(ctx, tx, []string{sku})
 	if err != nil {
 		return Item{}, err
@@ -194,7 +194,12 @@ func (s *store) Watch(ctx context.Context, tx pgx.Tx, sku string, threshold int6
 	after := before
 	after.Threshold = threshold
 	after.Version++
-	if _, err := tx.Exec(ctx, `update stock set threshold = $2, version = $3 where sku = $1`, sku, after.Threshold, after.Version); err != nil {
+	if _, err := tx.Exec(ctx, `
+		with watched as (
+			update stock set threshold = $2, version = $3 where sku = $1
+		)
+		insert into movements (sku, change, reason, ref, made_by, made_by_name, note) values ($1, 0, 'threshold', '', $4, $5, $6)`,
+		sku, after.Threshold, after.Version, by.ID, by.Name, fmt.Sprintf("%d → %d", before.Threshold, after.Threshold)); err != nil {
 		return Item{}, fmt.Errorf("watch %s: %w", sku, err)
 	}
 	return after, announce(ctx, tx, before.level().became(after.level()))

@@ -188,7 +188,7 @@ func (s *server) watchItem(w http.ResponseWriter, r *http.Request) error {
 	}
 	var item Item
 	err = postgres.InTx(r.Context(), s.stock.db, func(tx pgx.Tx) (err error) {
-		item, err = s.stock.Watch(r.Context(), tx, sku, *req.Threshold, func(seen Item) error {
+		item, err = s.stock.Watch(r.Context(), tx, sku, *req.Threshold, caller(r), func(seen Item) error {
 			if tag := r.Header.Get("If-Match"); tag != "" && tag != etag(seen) {
 				return problem.New(problem.PreconditionFailed, "changed-meanwhile", "This was changed elsewhere. Please look at it again.")
 			}

@@ -271,6 +271,10 @@ func TestAThresholdIsChangedFromTheVersionSeen(t *testing.T) {
 		events.StockAvailabilityChanged{SKU: "A", Available: 8, InStock: true, Version: 1},
 		events.StockLow{SKU: "A", Available: 8, Threshold: 10},
 	}, f.toldOf("A"), "low by the new threshold, told once")
+
+	list := f.movements("A")
+	require.Len(t, list, 2, "what was refused, or changed nothing, leaves no trace")
+	require.Equal(t, Movement{ID: list[0].ID, Reason: "threshold", By: member{"boss", "Bo"}, Note: "5 → 10", At: list[0].At}, list[0])
 }
 
 // Two of the staff, and customers, at the same count.

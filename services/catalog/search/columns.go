@@ -19,8 +19,7 @@ type columns struct {
 	category  []uint32
 	prices    [][]int64 // by currency, then row; 0 is not sold in it
 	rating    []uint8   // tenths of a star
-	reviews   []uint32
-	added     []int64 // Unix milliseconds
+	added     []int64   // Unix milliseconds
 	tie       []uint64
 	attrs     []span
 	arena     []uint32 // attribute values; what a span no longer points to is waste until the next start
@@ -116,7 +115,7 @@ func (c *columns) grow(row uint32) {
 	}
 	c.names = longer(c.names, n)
 	c.nameSizes, c.brand, c.category = longer(c.nameSizes, n), longer(c.brand, n), longer(c.category, n)
-	c.rating, c.reviews, c.added = longer(c.rating, n), longer(c.reviews, n), longer(c.added, n)
+	c.rating, c.added = longer(c.rating, n), longer(c.added, n)
 	c.tie, c.attrs = longer(c.tie, n), longer(c.attrs, n)
 	for i := range c.prices {
 		c.prices[i] = longer(c.prices[i], n)
@@ -131,7 +130,7 @@ func (c *columns) put(row uint32, d *Document) {
 	c.names[row], c.nameSizes[row] = Fold(d.Name), uint8(min(len(sharedAnalyzer().tokenizer.Tokenize([]byte(d.Name))), math.MaxUint8))
 	c.brand[row] = c.member(&c.brands, &c.ofBrand, d.Brand, row)
 	c.category[row] = c.member(&c.categories, &c.ofCategory, d.Category, row)
-	c.rating[row], c.reviews[row], c.added[row], c.tie[row] = uint8(d.Rating), uint32(d.Reviews), d.AddedAt.UnixMilli(), hash(d.ID)
+	c.rating[row], c.added[row], c.tie[row] = uint8(d.Rating), d.AddedAt.UnixMilli(), hash(d.ID)
 	for i := range c.prices {
 		if c.prices[i][row] = d.Prices[i]; d.Prices[i] > 0 {
 			c.sold[i].Add(row)

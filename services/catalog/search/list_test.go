@@ -108,6 +108,9 @@ func TestListsAreWhatOneWouldCountByHand(t *testing.T) {
 			require.LessOrEqual(t, page, len(documents), "the pages do not end")
 			found, err := x.List(q)
 			require.NoError(t, err)
+			again, err := x.List(q)
+			require.NoError(t, err)
+			require.Equal(t, found, again, "what is remembered is what was found")
 			require.Equal(t, count(q, all), found.Total)
 			for _, f := range found.Facets.Brands {
 				require.Equal(t, count(q.without(byBrand, ""), func(d *Document) bool { return d.Brand == f.Value }), f.Count, f.Value)
@@ -157,6 +160,109 @@ func TestListsAreWhatOneWouldCountByHand(t *testing.T) {
 			}
 			return 0
 		}), q.Sort)
+	})
+}
+
+// Each query is understood otherwise once the products have come that come after its first page; the pages after it show
+// what the first one would have been followed by.
+func TestPagesKeepTheReadingOfTheFirst(t *testing.T) {
+	for query, comes := range map[string]string{
+		"tepot":     "Tepot", // now spelt as it is typed
+		"bleu":      "Bleu",
+		"red tepot": "Red Tepot",
+		"redteapot": "Redteapot",
+		"tea pto":   "Pto Tea",
+		"t":         "", // now other words that begin so are more frequent
+		"te":        "",
+	} {
+		t.Run(query, func(t *testing.T) {
+			x := open(t, t.TempDir())
+			var documents []*Document
+			for i := range 6 {
+				documents = append(documents, newTestDocument(fmt.Sprint("p-", i), "Red Blue Teapot", 900))
+			}
+			put(t, x, documents...)
+			all := listed(t, x, Query{Words: query})
+			require.Len(t, slugs(t, all), 6)
+			q := Query{Words: query, Limit: 2}
+			first := listed(t, x, q)
+			require.NotNil(t, first.Next)
+
+			var others []*Document
+			for i := range 7 * (maxEndings + 1) {
+				name := fmt.Sprintf("%s Te%dx", comes, i%(maxEndings+1))
+				others = append(others, newTestDocument(fmt.Sprint("o-", i), name, 100))
+			}
+			put(t, x, others...)
+			seen := slugs(t, first)
+			for q.After = first.Next; q.After != nil; {
+				found := listed(t, x, q)
+				require.Equal(t, all.Correction, found.Correction)
+				seen = append(seen, slugs(t, found)...)
+				q.After = found.Next
+			}
+			require.Subset(t, seen, slugs(t, all))
+			require.Equal(t, slugs(t, all)[:2], seen[:2])
+			require.Len(t, slices.Compact(inOrder(seen)), len(seen), "each once")
+		})
+	}
+}
+
+// A row that is found in several ways has the best of its scores, and the scratch is as clean as before.
+func TestSeveralWaysAreMergedByTheBestScore(t *testing.T) {
+	x := open(t, t.TempDir())
+	var documents []*Document
+	for i := range 300 {
+		d := newTestDocument(fmt.Sprint("p-", i), []string{"Tea Pot", "Teapot", "Pot of Tea", "Teapot for Tea", "Teapot, a Tea Pot", "Kettle"}[i*7%6], 900)
+		if i%4 == 0 {
+			d.Description = "Beside a teapot, a pot and tea."
+		}
+		documents = append(documents, d)
+	}
+	put(t, x, documents...)
+	snap, err := x.words.Load().snapshot()
+	require.NoError(t, err)
+	defer snap.Close()
+	m := &matcher{
+		snapshot: snap, analyzer: sharedAnalyzer(), synonyms: x.synonyms, counts: map[string]int{}, nameSize: func(uint32) int { return 2 },
+		scratch: &scratch{buffer: make([]uint32, 4096)},
+	}
+	words := wordsOf("tea pot")
+	r, err := m.read("tea pot", words)
+	require.NoError(t, err)
+	ways := m.understood(words, r)
+	require.Greater(t, len(ways), 1)
+
+	found := &match{marks: &marks{terms: map[string]bool{}}}
+	want := map[uint32]int32{}
+	for _, way := range ways {
+		rows, err := m.runOne(found, way)
+		require.NoError(t, err)
+		for _, row := range rows {
+			want[row], m.scratch.scores[row] = max(want[row], int32(m.scratch.scores[row])), 0
+		}
+	}
+	require.Len(t, want, 250)
+	for range 2 {
+		_, top, err := m.run(found, ways)
+		require.NoError(t, err)
+		require.True(t, slices.IsSorted(found.rows))
+		got := map[uint32]int32{}
+		for i, row := range found.rows {
+			got[row] = found.scores[i]
+		}
+		require.Equal(t, want, got)
+		require.Equal(t, slices.Max(found.scores), got[top])
+		require.Zero(t, slices.Max(m.scratch.scores)+slices.Max(m.scratch.best))
+	}
+}
+
+func TestRowsAreSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.IntRange(1, 5000).Draw(t, "most")
+		rows := rapid.SliceOfDistinct(rapid.Uint32Range(0, uint32(most-1)), func(row uint32) uint32 { return row }).Draw(t, "rows")
+		want := slices.Sorted(slices.Values(rows))
+		require.Equal(t, want, append([]uint32(nil), sorted(rows, most)...))
 	})
 }
 
@@ -235,10 +341,10 @@ func TestAnIndexIsAsItWasWhenItIsOpenedAgain(t *testing.T) {
 	require.Equal(t, 2, x.Len())
 	put(t, x, newTestDocument("d", "Kite", 100), newTestDocument("e", "Kettle", 100))
 	require.Equal(t, []string{"e"}, slugs(t, listed(t, x, Query{Words: "kettle"})), "rows are given out again")
-	require.Equal(t, []string{"d", "e"}, sorted(slugs(t, listed(t, x, Query{Sort: "price", Limit: 2}))))
+	require.Equal(t, []string{"d", "e"}, inOrder(slugs(t, listed(t, x, Query{Sort: "price", Limit: 2}))))
 }
 
-func sorted(s []string) []string { slices.Sort(s); return s }
+func inOrder(s []string) []string { slices.Sort(s); return s }
 
 func TestReadsGoOnWhileTheIndexChanges(t *testing.T) {
 	x := open(t, t.TempDir())

@@ -1,17 +1,11 @@
 package search
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/blevesearch/vellum/levenshtein"
 )
 
 // How much a word weighs by where it stands, and by how it was found there. A score is made of these alone: with
@@ -28,10 +22,8 @@ const (
 	oneEdit   = 50
 	twoEdits  = 30
 
-	maxWords       = 12 // of a query; what comes after is not looked for
-	maxReadings    = 8
-	maxCompletions = 400 // so many that pages move only where a letter or two begin more words of the shop
-	maxCorrections = 8
+	maxWords           = 12 // of a query; what comes after is not looked for
+	maxInterpretations = 8
 )
 
 // option is a term that will do for a word of the query.
@@ -44,28 +36,35 @@ type option struct {
 type slot struct {
 	word     word
 	text     string
-	last     bool // it may be unfinished
 	optional bool // it says nothing by itself, as "the" does
 	options  []option
-	known    bool // something has it as it was typed
 }
 
-// reading is one way to understand the query: it finds what has something of every slot.
-type reading struct {
+// interpretation is one way to understand the query: it finds what has something of every slot.
+type interpretation struct {
 	slots  []*slot
 	weight int // in percent
 }
 
 // match is what a query finds: rows in ascending order, with their scores.
 type match struct {
-	rows       []uint32
-	set        *roaring.Bitmap // of the rows
-	scores     []int32
-	terms      map[string]bool // what was found, for highlighting
-	stems      sync.Map        // whether words have a stem that was found, by word
-	prefix     string          // what else is marked: words that begin so
-	correction string
+	rows   []uint32
+	set    *roaring.Bitmap // of the rows
+	scores []int32
+	*marks
+	reading    *Reading // nil if the text has no words
+	key        string   // of the text and the reading
 	generation uint64
+}
+
+// cost is how much memory it takes, roughly.
+func (m *match) cost() int { return 12*len(m.rows) + 200*len(m.terms) + len(m.key) + 200 }
+
+// marks are the words that were found, for highlighting.
+type marks struct {
+	terms  map[string]bool
+	stems  sync.Map // whether words have a stem that was found, by word
+	prefix string   // what else is marked: words that begin so
 }
 
 type matcher struct {
@@ -77,529 +76,49 @@ type matcher struct {
 	counts   map[string]int       // of documents, by term, of those that were asked for
 }
 
-// match finds what has all words of the text. Its last word may be unfinished. What finds nothing as it is typed is
-// searched for again, as what it may have been meant to be.
-func (m *matcher) match(text string) (*match, error) {
-	slots, err := m.slots(text)
-	if err != nil || len(slots) == 0 {
-		return &match{}, err
+// match finds what has all words of the text, by a reading that was given before or a new one. Its last word may be
+// unfinished. What finds nothing as it is typed is searched for again, as what it may have been meant to be.
+func (m *matcher) match(text string, given *Reading) (*match, error) {
+	words := wordsOf(text)
+	if len(words) == 0 {
+		return &match{marks: &marks{}}, nil
 	}
-	found := &match{terms: map[string]bool{}}
-	if last := slots[len(slots)-1]; last.last {
-		found.prefix = last.text
+	found := &match{marks: &marks{terms: map[string]bool{}, prefix: string(words[len(words)-1].word)}, reading: given}
+	if given != nil {
+		_, _, err := m.run(found, m.understood(words, given))
+		return found, err
 	}
-	readings, err := m.readings(slots)
+	r, err := m.read(text, words)
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := m.run(found, readings); err != nil || len(found.rows) > 0 {
+	found.reading = r
+	if _, _, err := m.run(found, m.understood(words, r)); err != nil || len(found.rows) > 0 {
 		return found, err
 	}
 	// Words that nothing has are taken for misspelt ones; if that does not help, all are.
-	for _, all := range []bool{false, true} {
-		corrected := false
-		for _, s := range slots {
-			if s.known && !all || s.optional {
-				continue
-			}
-			options, err := m.corrections(s.text)
-			if err != nil {
-				return nil, err
-			}
-			for _, o := range options {
-				if !slices.ContainsFunc(s.options, func(have option) bool { return have.term == o.term }) {
-					s.options, corrected = append(s.options, o), true
-				}
-			}
-		}
-		readings, err := m.readings(slots)
+	for _, known := range []bool{false, true} {
+		corrected, err := m.correct(words, r, known)
 		if err != nil {
 			return nil, err
-		}
-		if !all {
-			joined, err := m.correctedJoins(slots)
-			if err != nil {
-				return nil, err
-			}
-			readings, corrected = append(readings, joined...), corrected || len(joined) > 0
 		}
 		if !corrected {
 			continue
 		}
-		best, top, err := m.run(found, readings)
+		best, top, err := m.run(found, m.understood(words, r))
 		if err != nil {
 			return nil, err
 		}
 		if len(found.rows) > 0 {
-			found.correction, err = m.correction(best, top)
+			r.Correction, err = m.correction(best, top)
 			return found, err
 		}
 	}
 	return found, nil
 }
 
-// slots reads the words of the query.
-func (m *matcher) slots(text string) ([]*slot, error) {
-	words := m.analyzer.words([]byte(text))
-	words = words[:min(len(words), maxWords)]
-	slots := make([]*slot, 0, len(words))
-	said := false
-	for i, w := range words {
-		s := &slot{word: w, text: string(w.word), last: i == len(words)-1}
-		s.optional = m.analyzer.stops[s.text]
-		said = said || !s.optional
-		slots = append(slots, s)
-	}
-	for _, s := range slots {
-		s.optional = s.optional && said && !s.last
-		if err := m.fill(s); err != nil {
-			return nil, err
-		}
-	}
-	return slots, nil
-}
-
-// fill gives a slot what it may mean if it is spelt right.
-func (m *matcher) fill(s *slot) error {
-	s.options = []option{{s.text, asTyped}}
-	for _, stem := range s.word.stems {
-		s.options = append(s.options, option{stemMark + string(stem), asStem})
-	}
-	for _, phrase := range m.synonyms.of(s.word) {
-		if len(phrase) == 1 {
-			s.options = append(s.options, option{phrase[0], asSynonym})
-			for _, w := range m.analyzer.words([]byte(phrase[0])) {
-				for _, stem := range w.stems {
-					s.options = append(s.options, option{stemMark + string(stem), asSynonym})
-				}
-			}
-		}
-	}
-	if s.last {
-		completions, err := m.completions(s.text, maxCompletions)
-		if err != nil {
-			return err
-		}
-		for _, term := range completions {
-			if term != s.text {
-				s.options = append(s.options, option{term, asPrefix})
-			}
-		}
-	}
-	for _, o := range s.options {
-		n, err := m.documents(o.term)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			s.known = true
-			return nil
-		}
-	}
-	return nil
-}
-
-// readings are the ways to understand the slots: one by one; with two words that belong together as one; with one that is
-// two; with phrases for a word.
-func (m *matcher) readings(slots []*slot) ([]reading, error) {
-	readings := []reading{{slots, 100}}
-	add := func(weight int, before []*slot, between []*slot, after []*slot) {
-		readings = append(readings, reading{slices.Concat(before, between, after), weight})
-	}
-	for i, s := range slots {
-		if i+1 < len(slots) {
-			joined := s.text + slots[i+1].text
-			if n, err := m.documents(joined); err != nil {
-				return nil, err
-			} else if n > 0 {
-				add(asPhrase, slots[:i], []*slot{m.spelt(joined)}, slots[i+2:])
-			}
-		}
-		for _, phrase := range m.synonyms.of(s.word) {
-			if len(phrase) > 1 {
-				add(asPhrase, slots[:i], m.phrase(phrase), slots[i+1:])
-			}
-		}
-		if !s.known {
-			parts, err := m.split(s.text)
-			if err != nil {
-				return nil, err
-			}
-			for _, phrase := range parts {
-				add(asPhrase, slots[:i], m.phrase(phrase), slots[i+1:])
-			}
-		}
-	}
-	return readings[:min(len(readings), maxReadings)], nil
-}
-
-func (m *matcher) phrase(words []string) []*slot {
-	slots := make([]*slot, len(words))
-	for i, w := range words {
-		slots[i] = m.spelt(w)
-	}
-	return slots
-}
-
-// spelt is a slot for a word that was not typed.
-func (m *matcher) spelt(text string) *slot {
-	s := &slot{text: text, options: []option{{text, asTyped}}, known: true}
-	for _, w := range m.analyzer.words([]byte(text)) {
-		for _, stem := range w.stems {
-			s.options = append(s.options, option{stemMark + string(stem), asStem})
-		}
-	}
-	return s
-}
-
-// correctedJoins are readings in which a word was torn apart and misspelt besides.
-func (m *matcher) correctedJoins(slots []*slot) (readings []reading, err error) {
-	for i := range slots[:len(slots)-1] {
-		if slots[i].known && slots[i+1].known {
-			continue
-		}
-		options, err := m.corrections(slots[i].text + slots[i+1].text)
-		if err != nil {
-			return nil, err
-		}
-		if len(options) > 0 {
-			joined := &slot{text: slots[i].text + slots[i+1].text, options: options}
-			readings = append(readings, reading{slices.Concat(slots[:i], []*slot{joined}, slots[i+2:]), asPhrase})
-		}
-	}
-	return readings, nil
-}
-
-// split finds the two words that a word may have been made of.
-func (m *matcher) split(text string) (found [][]string, err error) {
-	const least = 3
-	best := 0
-	for at := least; at <= len(text)-least; at++ {
-		if !utf8.RuneStart(text[at]) {
-			continue
-		}
-		left, err := m.documents(text[:at])
-		if err != nil || left == 0 {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		right, err := m.documents(text[at:])
-		if err != nil {
-			return nil, err
-		}
-		if n := min(left, right); n > best {
-			best, found = n, [][]string{{text[:at], text[at:]}}
-		}
-	}
-	return found, nil
-}
-
-// completions are the most frequent words that begin so.
-func (m *matcher) completions(prefix string, most int) ([]string, error) {
-	const read = 2000 // of each dictionary: one letter begins many words, and any of them will do
-	counts := map[string]int{}
-	for field := range fieldCount {
-		dictionary, err := m.FieldDictPrefix(fieldNames[field], []byte(prefix))
-		if err != nil {
-			return nil, err
-		}
-		for range read {
-			entry, err := dictionary.Next()
-			if err != nil {
-				return nil, errors.Join(err, dictionary.Close())
-			}
-			if entry == nil {
-				break
-			}
-			counts[entry.Term] += int(entry.Count) * fieldWeights[field]
-		}
-		if err := dictionary.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return mostFrequent(counts, most), nil
-}
-
-func mostFrequent(counts map[string]int, most int) []string {
-	terms := make([]string, 0, len(counts))
-	for term := range counts {
-		terms = append(terms, term)
-	}
-	slices.SortFunc(terms, func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
-	return terms[:min(len(terms), most)]
-}
-
-// corrections are the words that the text may have been meant to be: as near as can be, and of those the ones that say most.
-func (m *matcher) corrections(text string) ([]option, error) {
-	length := utf8.RuneCountInString(text)
-	most := 2
-	switch {
-	case length < 3:
-		return nil, nil
-	case length < 5:
-		most = 1
-	}
-	type candidate struct {
-		term     string
-		distance int
-		first    int // 0 if it begins alike: people rarely mistype the first letter
-		count    int
-	}
-	var candidates []candidate
-	seen := map[string]bool{}
-	near, err := automata()[most-1].BuildDfa(text, uint8(most))
-	if err != nil {
-		return nil, fmt.Errorf("look for words like %q: %w", text, err)
-	}
-	for i := range m.segments {
-		for _, dictionary := range m.segments[i].dictionaries {
-			entries := dictionary.AutomatonIterator(near, nil, nil)
-			for {
-				entry, err := entries.Next()
-				if err != nil {
-					return nil, err
-				}
-				if entry == nil {
-					break
-				}
-				if seen[entry.Term] || strings.HasPrefix(entry.Term, stemMark) || utf8.RuneCountInString(entry.Term) < 3 {
-					continue
-				}
-				seen[entry.Term] = true
-				c := candidate{term: entry.Term, distance: distance(text, entry.Term)}
-				if c.distance > most || c.distance == 0 {
-					continue
-				}
-				if text[0] != entry.Term[0] {
-					c.first = 1
-				}
-				for field, weight := range fieldWeights {
-					n, err := m.count(field, entry.Term)
-					if err != nil {
-						return nil, err
-					}
-					c.count += n * weight
-				}
-				if c.count > 0 { // else it was only in what is gone
-					candidates = append(candidates, c)
-				}
-			}
-		}
-	}
-	slices.SortFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.first, b.first), cmp.Compare(b.count, a.count), cmp.Compare(a.term, b.term))
-	})
-	options := make([]option, 0, maxCorrections)
-	for _, c := range candidates[:min(len(candidates), maxCorrections)] {
-		options = append(options, option{c.term, asCorrected(c.distance) - 10*c.first})
-	}
-	// A word that is searched for as another one can be misspelt, too.
-	for _, w := range m.synonyms.words {
-		if d := distance(text, w); d > 0 && d <= most && w[0] == text[0] {
-			for _, phrase := range m.synonyms.phrases[w] {
-				if len(phrase) == 1 {
-					options = append(options, option{phrase[0], asCorrected(d)})
-				}
-			}
-		}
-	}
-	return options, nil
-}
-
-// automata accept what is one edit or two away from a word; a swap of neighbours is one.
-var automata = sync.OnceValue(func() (builders [2]*levenshtein.LevenshteinAutomatonBuilder) {
-	for i := range builders {
-		builder, err := levenshtein.NewLevenshteinAutomatonBuilder(uint8(i+1), true)
-		if err != nil {
-			panic(err) // the distances are possible ones
-		}
-		builders[i] = builder
-	}
-	return builders
-})
-
-func asCorrected(distance int) int {
-	if distance > 1 {
-		return twoEdits
-	}
-	return oneEdit
-}
-
-// distance counts the letters to insert, delete, replace or swap with their neighbour (Damerau and Levenshtein, restricted).
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	before, last, row := make([]int, len(t)+1), make([]int, len(t)+1), make([]int, len(t)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(s); i++ {
-		row[0] = i
-		for j := 1; j <= len(t); j++ {
-			cost := 1
-			if s[i-1] == t[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(t)]
-}
-
-// documents is in how many fields of documents a term stands.
-func (m *matcher) documents(term string) (int, error) {
-	if n, asked := m.counts[term]; asked {
-		return n, nil
-	}
-	total := 0
-	for field := range fieldCount {
-		n, err := m.count(field, term)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	m.counts[term] = total
-	return total, nil
-}
-
-// scratch is memory for scores, one number a row, all zero between uses.
-type scratch struct {
-	scores []uint32
-	buffer []uint32
-}
-
-var scratches = sync.Pool{New: func() any { return &scratch{buffer: make([]uint32, 4096)} }}
-
-// A number of the scratch: how many slots were met, how many of them in the name, and the sum of their weights.
-const (
-	sumBits  = 20
-	nameBits = 5
-	oneSlot  = 1 << (sumBits + nameBits)
-	oneName  = 1 << sumBits
-	sumMask  = 1<<sumBits - 1
-)
-
-// list is where a term of a slot was found.
-type list struct {
-	postings []postings
-	weight   uint32
-	name     uint32 // oneName if it is the name
-	term     string
-	asFound  int // the option's weight
-}
-
-// run finds what the readings find; what several find has the best of their scores. It returns the reading that found the
-// best row, and that row.
-func (m *matcher) run(found *match, readings []reading) (best reading, top uint32, err error) {
-	scores := map[uint32]int32{}
-	bestScore := int32(-1)
-	for _, r := range readings {
-		if err := m.runOne(found, r); err != nil {
-			return best, top, err
-		}
-		for i, row := range found.rows {
-			if found.scores[i] > bestScore {
-				best, top, bestScore = r, row, found.scores[i]
-			}
-			if len(readings) > 1 {
-				scores[row] = max(scores[row], found.scores[i])
-			}
-		}
-	}
-	if len(readings) > 1 {
-		found.rows, found.scores = found.rows[:0], found.scores[:0]
-		for row, score := range scores {
-			found.rows, found.scores = append(found.rows, row), append(found.scores, score)
-		}
-	}
-	sortRows(found)
-	return best, top, nil
-}
-
-func sortRows(found *match) {
-	if slices.IsSorted(found.rows) {
-		return
-	}
-	both := make([]uint64, len(found.rows))
-	for i, row := range found.rows {
-		both[i] = uint64(row)<<32 | uint64(uint32(found.scores[i]))
-	}
-	slices.Sort(both)
-	for i, b := range both {
-		found.rows[i], found.scores[i] = uint32(b>>32), int32(uint32(b))
-	}
-}
-
-// runOne finds the rows that have something of every slot. It begins with the rarest slot, and each slot with what weighs
-// most, so that a row is scored by the first list that has it.
-func (m *matcher) runOne(found *match, r reading) error {
-	found.rows, found.scores = nil, nil
-	type filled struct {
-		lists []list
-		count int
-	}
-	var needed []filled
-	for _, s := range r.slots {
-		if s.optional {
-			continue
-		}
-		lists, count, err := m.lists(s)
-		if err != nil || count == 0 {
-			return err
-		}
-		needed = append(needed, filled{lists, count})
-		for _, l := range lists {
-			found.terms[l.term] = true
-		}
-	}
-	slices.SortStableFunc(needed, func(a, b filled) int { return cmp.Compare(a.count, b.count) })
-	sc := m.scratch
-	var rows []uint32
-	for i, f := range needed {
-		met := uint32(i) * oneSlot
-		next := make([]uint32, 0, min(f.count, max(len(rows), 1024)))
-		for _, l := range f.lists {
-			for _, p := range l.postings {
-				p.each(sc.buffer, func(batch []uint32) {
-					for _, row := range batch {
-						sc.grow(row)
-						at := sc.scores[row]
-						if at&^(oneSlot-1) == met && (i == 0 || at != 0) {
-							sc.scores[row] = at + oneSlot + l.name + l.weight
-							next = append(next, row)
-						}
-					}
-				})
-			}
-		}
-		for _, row := range rows {
-			if sc.scores[row]&^(oneSlot-1) == met {
-				sc.scores[row] = 0 // it lacks this slot
-			}
-		}
-		rows = next
-	}
-	found.rows, found.scores = rows, make([]int32, len(rows))
-	n := uint32(len(needed))
-	for i, row := range rows {
-		at := sc.scores[row]
-		sc.scores[row] = 0
-		sum, names := at&sumMask/n, min(at/oneName&(1<<nameBits-1), n)
-		// A name that says little else is more likely what was meant.
-		sum += sum * names / (2 * max(n, uint32(m.nameSize(row))))
-		found.scores[i] = int32(sum * uint32(r.weight) / 100)
-	}
-	return nil
-}
-
-// correction is what a reading took the query for, by what one row has.
-func (m *matcher) correction(r reading, row uint32) (string, error) {
+// correction is what the query was taken for in one way, by what one row has.
+func (m *matcher) correction(r interpretation, row uint32) (string, error) {
 	words := make([]string, len(r.slots))
 	for i, s := range r.slots {
 		words[i] = s.text
@@ -613,41 +132,4 @@ func (m *matcher) correction(r reading, row uint32) (string, error) {
 		}
 	}
 	return strings.Join(words, " "), nil
-}
-
-func (l list) has(buffer []uint32, row uint32) (has bool) {
-	for _, p := range l.postings {
-		p.each(buffer, func(rows []uint32) { has = has || slices.Contains(rows, row) })
-	}
-	return has
-}
-
-// lists are where the options of a slot stand, heaviest first.
-func (m *matcher) lists(s *slot) (lists []list, total int, err error) {
-	for _, o := range s.options {
-		for field, weight := range fieldWeights {
-			found, n, err := m.postings(field, o.term)
-			if err != nil {
-				return nil, 0, err
-			}
-			if n == 0 {
-				continue
-			}
-			l := list{postings: found, weight: uint32(weight * o.weight), term: o.term, asFound: o.weight}
-			if field == inName {
-				l.name = oneName
-			}
-			lists, total = append(lists, l), total+n
-		}
-	}
-	slices.SortStableFunc(lists, func(a, b list) int { return cmp.Compare(b.weight, a.weight) })
-	return lists, total, nil
-}
-
-func (sc *scratch) grow(row uint32) {
-	if int(row) >= len(sc.scores) {
-		bigger := make([]uint32, max(int(row)+1, min(2*len(sc.scores), math.MaxInt32)))
-		copy(bigger, sc.scores)
-		sc.scores = bigger
-	}
 }

@@ -8,17 +8,12 @@
 package search
 
 import (
-	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +29,6 @@ type Document struct {
 	SKUs                                         []string
 	Prices                                       []int64 // the lowest, by currency; 0 if it is not sold in it
 	Rating                                       int     // tenths of a star, up to 50
-	Reviews                                      int
 	AddedAt                                      time.Time
 	Body                                         []byte // the product as its owner writes it
 }
@@ -86,12 +80,14 @@ type Index struct {
 
 	matches    *cache[*match]
 	selections *cache[*selection]
+	listings   *cache[*listing]
 }
 
 // Memory for what was worked out lately, in bytes, roughly.
 const (
-	matchesKept    = 16 << 20
-	selectionsKept = 16 << 20
+	matchesKept    = 12 << 20
+	selectionsKept = 8 << 20
+	listingsKept   = 12 << 20
 )
 
 // Open opens the index in the directory, with all that it had; what does not fit is left out. Words are ready if theirs is
@@ -107,6 +103,7 @@ func Open(o Options) (*Index, error) {
 	x := &Index{
 		Options: o, db: db, synonyms: parseSynonyms(sharedAnalyzer(), englishSynonyms, germanSynonyms),
 		columns: newColumns(len(o.PriceSteps)), matches: newCache[*match](matchesKept), selections: newCache[*selection](selectionsKept),
+		listings: newCache[*listing](listingsKept),
 	}
 	if err := x.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the index: %w", err), db.Close())
@@ -200,234 +197,6 @@ func (x *Index) Len() int {
 	return int(x.columns.alive.GetCardinality())
 }
 
-// Change is what became different at the source.
-type Change struct {
-	Put    []*Document
-	Remove []string // ids
-	Stock  map[string]Stock
-	Cursor string // saved with it, unless it is ""
-}
-
-// Apply makes a change. When it returns, every read sees it, and a restart does. A document that is as it was costs little.
-func (x *Index) Apply(c Change) error {
-	x.applying.Lock()
-	defer x.applying.Unlock()
-	plan, err := x.plan(c)
-	if err != nil {
-		return err
-	}
-	if err := x.updateWords(plan); err != nil {
-		// Lists are worth more than words, which are built again from what is saved here.
-		slog.Error("the words of the catalog are to be indexed again", "error", err.Error())
-		x.dropWords()
-	}
-	if err := x.save(c, plan); err != nil {
-		return fmt.Errorf("save a change of the index: %w", err)
-	}
-	x.show(c, plan)
-	return nil
-}
-
-// step is what becomes of one row.
-type step struct {
-	row      uint32
-	old, now *Document // nil if there was none, or is none any more
-}
-
-func (x *Index) plan(c Change) (steps []step, err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	at := map[string]int{} // a later document of the same id counts
-	err = x.db.View(func(tx *bolt.Tx) error {
-		documents := tx.Bucket(documentsBucket)
-		add := func(id string, now *Document) error {
-			if i, twice := at[id]; twice {
-				steps[i].now = now
-				return nil
-			}
-			row, known := x.columns.ids[hash(id)]
-			if !known && now == nil {
-				return nil
-			}
-			s := step{row: row, now: now}
-			if known {
-				body := documents.Get(rowKey(row))
-				if now != nil && bytes.Equal(body, now.Body) {
-					return nil
-				}
-				if body != nil {
-					s.old, _ = x.Read(body) // what cannot be read was left out
-				}
-			} else {
-				s.row = x.columns.rowFor(id)
-			}
-			at[id] = len(steps)
-			steps = append(steps, s)
-			return nil
-		}
-		for _, d := range c.Put {
-			if err := add(d.ID, d); err != nil {
-				return err
-			}
-		}
-		for _, id := range c.Remove {
-			if err := add(id, nil); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return steps, err
-}
-
-func (x *Index) updateWords(steps []step) error {
-	w := x.words.Load()
-	if x.building == nil && w == nil || len(steps) == 0 {
-		return nil
-	}
-	changed, removed := map[uint32]texts{}, []uint32(nil)
-	for _, s := range steps {
-		if x.building != nil {
-			x.building.Add(s.row)
-		}
-		if s.now != nil {
-			changed[s.row] = x.texts(s.now)
-		} else {
-			removed = append(removed, s.row)
-		}
-	}
-	if w == nil {
-		return nil
-	}
-	return w.update(changed, removed)
-}
-
-func (x *Index) dropWords() {
-	if w := x.words.Swap(nil); w != nil {
-		if err := w.close(); err != nil {
-			slog.Warn("close the index of words", "error", err.Error())
-		}
-	}
-}
-
-// texts are what a product is found by.
-func (x *Index) texts(d *Document) (t texts) {
-	kind := []string{d.Brand}
-	x.mu.RLock()
-	for slug, n := d.Category, 0; slug != "" && n <= len(x.categories); n++ {
-		parent := ""
-		for _, c := range x.categories {
-			if c.Slug == slug {
-				kind, parent = append(kind, c.Name), c.Parent
-			}
-		}
-		slug = parent
-	}
-	x.mu.RUnlock()
-	facts := append([]string(nil), d.SKUs...)
-	for _, a := range d.Attributes {
-		facts = append(facts, a.Value)
-	}
-	t[inName], t[inKind], t[inFacts], t[inText] = d.Name, strings.Join(kind, "\n"), strings.Join(facts, "\n"), d.Description
-	return t
-}
-
-func (x *Index) save(c Change, steps []step) error {
-	if len(steps) == 0 && len(c.Stock) == 0 && c.Cursor == "" {
-		return nil
-	}
-	return x.db.Update(func(tx *bolt.Tx) error {
-		documents, stock := tx.Bucket(documentsBucket), tx.Bucket(stockBucket)
-		documents.FillPercent = 0.9 // rows come in their order, mostly
-		for _, s := range steps {
-			var err error
-			if s.now != nil {
-				err = documents.Put(rowKey(s.row), s.now.Body)
-			} else {
-				err = documents.Delete(rowKey(s.row))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		for sku, state := range c.Stock {
-			if err := stock.Put([]byte(sku), []byte{byte(state)}); err != nil {
-				return err
-			}
-		}
-		if c.Cursor != "" {
-			return tx.Bucket(marksBucket).Put([]byte(cursorMark), []byte(c.Cursor))
-		}
-		return nil
-	})
-}
-
-// show makes a saved change visible.
-func (x *Index) show(c Change, steps []step) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	cols := x.columns
-	changed := false
-	for sku, state := range c.Stock {
-		s, known := cols.skus[hash(sku)]
-		if !known {
-			s.row = noRow
-		}
-		changed = changed || s.stock != state
-		s.stock = state
-		cols.skus[hash(sku)] = s
-	}
-	gone, in := roaring.New(), make([]uint32, 0, len(steps))
-	for _, s := range steps {
-		if s.old != nil {
-			cols.clear(s.row, s.old)
-			gone.Add(s.row)
-		}
-	}
-	for _, s := range steps {
-		if s.now != nil {
-			cols.put(s.row, s.now)
-			in = append(in, s.row)
-		} else if s.old != nil {
-			delete(cols.ids, hash(s.old.ID))
-			cols.free = append(cols.free, s.row)
-		}
-	}
-	if len(steps) > 0 {
-		cols.reorder(gone, in)
-	}
-	for sku := range c.Stock {
-		if row := cols.skus[hash(sku)].row; row != noRow {
-			if d, err := x.read(row); err == nil {
-				cols.setStock(row, d.SKUs)
-			}
-		}
-	}
-	if changed || len(steps) > 0 {
-		x.turn()
-	}
-}
-
-// turn begins a new generation; x.mu is held.
-func (x *Index) turn() {
-	x.generation++
-	x.matches.clear(x.generation)
-	x.selections.clear(x.generation)
-}
-
-// read reads the document of a row.
-func (x *Index) read(row uint32) (d *Document, err error) {
-	err = x.db.View(func(tx *bolt.Tx) error {
-		body := tx.Bucket(documentsBucket).Get(rowKey(row))
-		if body == nil {
-			return errors.New("there is no such row")
-		}
-		d, err = x.Read(body)
-		return err
-	})
-	return d, err
-}
-
 // SetCategories says how categories are called and what is part of what, in the shop's order. It reports whether products
 // are found by other words now, so that the words are to be built again.
 func (x *Index) SetCategories(categories []Category) (renamed bool) {
@@ -456,109 +225,6 @@ func (x *Index) SetCategories(categories []Category) (renamed bool) {
 	x.categories, x.within = categories, within
 	x.turn()
 	return renamed
-}
-
-// WordsReady reports whether words can be searched for, and by today's analysis.
-func (x *Index) WordsReady() (ready, current bool) {
-	ready = x.words.Load() != nil
-	return ready, ready && x.mark(versionMark) == analysisVersion
-}
-
-// BuildWords makes an index of words of all that is there, beside the one that is in use, which answers until the new one
-// is whole. Changes go on meanwhile.
-func (x *Index) BuildWords(ctx context.Context) error {
-	start := time.Now()
-	x.applying.Lock()
-	if x.building != nil {
-		x.applying.Unlock()
-		return errors.New("an index of words is being built already")
-	}
-	x.building = roaring.New()
-	x.applying.Unlock()
-	folder := "words-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	err := x.buildWords(ctx, filepath.Join(x.Dir, folder))
-	if err == nil {
-		err = x.useWords(folder)
-	}
-	x.applying.Lock()
-	x.building = nil
-	x.applying.Unlock()
-	if err != nil {
-		_ = os.RemoveAll(filepath.Join(x.Dir, folder))
-		return fmt.Errorf("index the words of the catalog: %w", err)
-	}
-	slog.Info("the words of the catalog are indexed", "products", x.Len(), "seconds", time.Since(start).Round(time.Millisecond).Seconds())
-	return nil
-}
-
-func (x *Index) buildWords(ctx context.Context, path string) error {
-	return buildWords(path, func(yield func(uint32, texts) error) error {
-		const atOnce = 500 // documents of a transaction: one that is open for long keeps the file from using its space again
-		for from := rowKey(0); from != nil; {
-			var next []byte
-			if err := x.db.View(func(tx *bolt.Tx) error {
-				cursor := tx.Bucket(documentsBucket).Cursor()
-				n := 0
-				for key, body := cursor.Seek(from); key != nil; key, body = cursor.Next() {
-					if n++; n > atOnce {
-						next = bytes.Clone(key)
-						return ctx.Err()
-					}
-					d, err := x.Read(body)
-					if err != nil {
-						continue // it was left out
-					}
-					if err := yield(binary.BigEndian.Uint32(key), x.texts(d)); err != nil {
-						return err
-					}
-				}
-				return nil
-			}); err != nil {
-				return err
-			}
-			from = next
-		}
-		return nil
-	})
-}
-
-// useWords brings a new index of words up to date and puts it in the place of the one in use.
-func (x *Index) useWords(folder string) error {
-	w, err := openWords(filepath.Join(x.Dir, folder))
-	if err != nil {
-		return err
-	}
-	x.applying.Lock()
-	defer x.applying.Unlock()
-	changed, removed := map[uint32]texts{}, []uint32(nil)
-	for _, row := range x.building.ToArray() {
-		if d, err := x.read(row); err == nil {
-			changed[row] = x.texts(d)
-		} else {
-			removed = append(removed, row)
-		}
-	}
-	if len(changed)+len(removed) > 0 {
-		err = w.update(changed, removed)
-	}
-	if err == nil {
-		err = x.db.Update(func(tx *bolt.Tx) error {
-			marks := tx.Bucket(marksBucket)
-			return errors.Join(marks.Put([]byte(wordsMark), []byte(folder)), marks.Put([]byte(versionMark), []byte(analysisVersion)))
-		})
-	}
-	if err != nil {
-		return errors.Join(err, w.close())
-	}
-	old := x.words.Swap(w)
-	x.mu.Lock()
-	x.turn()
-	x.mu.Unlock()
-	if old != nil {
-		err = old.close()
-	}
-	x.removeFoldersBut(folder)
-	return err
 }
 
 // Body is the product that has a slug; nil if none has.
@@ -621,59 +287,4 @@ func (x *Index) Counts() map[string]int {
 		own[i] = int32(set.GetCardinality())
 	}
 	return x.treeCounts(own)
-}
-
-// find is the match of a text, remembered until the catalog changes.
-func (x *Index) find(text string) (found *match, err error) {
-	key := strings.Join(strings.Fields(Fold(text)), " ")
-	if found, ok := x.matches.get(key); ok {
-		return found, nil
-	}
-	x.mu.RLock()
-	generation := x.generation
-	x.mu.RUnlock()
-	w := x.words.Load()
-	found, err = x.findIn(w, text)
-	if now := x.words.Load(); err != nil && now != w {
-		found, err = x.findIn(now, text) // it was just replaced
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrWords, err)
-	}
-	found.generation = generation
-	x.matches.put(key, found, 12*len(found.rows)+200*len(found.terms)+200, generation)
-	return found, nil
-}
-
-func (x *Index) findIn(w *words, text string) (found *match, err error) {
-	if w == nil {
-		return nil, errors.New("there is none")
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			slog.Error("the index of words panicked", "panic", p, "stack", string(debug.Stack()))
-			found, err = nil, errBrokenIndex
-		}
-	}()
-	snap, err := w.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, snap.Close()) }()
-	sc := scratches.Get().(*scratch)
-	m := &matcher{snapshot: snap, analyzer: sharedAnalyzer(), synonyms: x.synonyms, scratch: sc, counts: map[string]int{}}
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	m.nameSize = func(row uint32) int {
-		if int(row) < len(x.columns.nameSizes) {
-			return int(x.columns.nameSizes[row])
-		}
-		return 1
-	}
-	if found, err = m.match(text); err != nil {
-		return nil, err
-	}
-	scratches.Put(sc) // not after a failure: its numbers may not be zero
-	found.set = roaring.BitmapOf(found.rows...)
-	return found, nil
 }

@@ -21,7 +21,7 @@ const (
 
 // Suggest finds products for the beginning of a text, with the words that their names have there, and categories.
 func (x *Index) Suggest(text string, most int) (s Suggestions, err error) {
-	m, err := x.find(text)
+	m, err := x.find(text, nil)
 	if err != nil || len(m.terms) == 0 {
 		return s, err
 	}
@@ -44,7 +44,7 @@ func (x *Index) Suggest(text string, most int) (s Suggestions, err error) {
 // queries are the phrases of names from the first word that was found to the last, and one word more if that is what was
 // typed already.
 func (x *Index) queries(m *match, text string, bodies [][]byte) ([]string, error) {
-	typed := strings.Join(strings.Fields(Fold(text)), " ")
+	typed := normal(text)
 	counts := map[string]int{}
 	for _, body := range bodies {
 		d, err := x.Read(body)
@@ -99,7 +99,7 @@ func (x *Index) matching(m *match, text string) (found []Category) {
 
 // has reports whether the word of a text is one that was found. The same words come again and again, and stems cost most of
 // the answer, so they are looked for once.
-func (m *match) has(w word) bool {
+func (m *marks) has(w word) bool {
 	if m.terms[string(w.word)] || m.prefix != "" && bytes.HasPrefix(w.word, []byte(m.prefix)) {
 		return true
 	}
@@ -125,11 +125,11 @@ const excerpt = 160 // bytes, about two lines
 // Highlight divides a text into what was searched for and the rest; nil if nothing in it was. Of a long text it shows the
 // surroundings of the first word that was found.
 func (f Found) Highlight(text string) (parts []Part) {
-	if f.match == nil {
+	if f.marks == nil {
 		return nil
 	}
 	words := sharedAnalyzer().split([]byte(text))
-	first := slices.IndexFunc(words, f.match.has)
+	first := slices.IndexFunc(words, f.marks.has)
 	if first < 0 {
 		return nil
 	}
@@ -167,7 +167,7 @@ func (f Found) Highlight(text string) (parts []Part) {
 		if w.End > to {
 			break
 		}
-		if f.match.has(w) {
+		if f.marks.has(w) {
 			add(text[at:w.Start], false)
 			add(text[w.Start:w.End], true)
 			at = w.End

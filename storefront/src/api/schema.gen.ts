@@ -1916,7 +1916,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Every change of a SKU's count, newest first
+         * Every change of a SKU's count or threshold, newest first
          * @description The count is their sum. For support and administrators.
          */
         get: operations["listMovements"];
@@ -3436,8 +3436,11 @@ export interface components {
         Movement: {
             id: number;
             change: number;
-            /** @enum {string} */
-            reason: "sold" | "cancelled" | "returned" | "stocktake" | "received" | "damaged" | "lost" | "found" | "correction";
+            /**
+             * @description `threshold` changes no count; its note is what the threshold was and became
+             * @enum {string}
+             */
+            reason: "sold" | "cancelled" | "returned" | "stocktake" | "received" | "damaged" | "lost" | "found" | "correction" | "threshold";
             /** @description The order that was sold or cancelled, or the return */
             ref?: string;
             /** @description Which of the staff; absent for what orders did */

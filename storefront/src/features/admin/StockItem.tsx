@@ -97,7 +97,7 @@ function Ledger({ sku }: { sku: string }) {
               dim={dim}
               columns={[
                 { title: 'When', cell: ({ at }) => formatMoment(at) },
-                { title: 'Change', end: true, cell: ({ change }) => signed(change) },
+                { title: 'Change', end: true, cell: ({ change }) => (change === 0 ? '–' : signed(change)) },
                 { title: 'Why', cell: why },
                 { title: 'By', cell: ({ by }) => by?.name || by?.id || '–' },
                 { title: 'Note', cell: ({ note }) => note ?? '–' },

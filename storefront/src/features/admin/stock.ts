@@ -22,6 +22,7 @@ export const reasonWords: Record<Movement['reason'], string> = {
   lost: 'Lost',
   found: 'Found',
   correction: 'Correction',
+  threshold: 'Threshold changed',
 }
 
 type Reason = 'received' | 'found' | 'returned' | 'damaged' | 'lost' | 'correction'
