@@ -1,5 +1,6 @@
 import { queryOptions, useMutation, useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { call } from '@/api/client'
+import { useWish } from '@/api/wish'
 import { useFreshLogin } from './FreshLogin'
 import { leave } from './queries'
 
@@ -29,8 +30,9 @@ export function exportLink(client: QueryClient, id: string | undefined): string 
 export function useRequestExport() {
   const client = useQueryClient()
   const { freshly } = useFreshLogin()
+  const wish = useWish()
   return useMutation({
-    mutationFn: () => freshly(() => call('post', '/api/v1/account/privacy/export')),
+    mutationFn: () => wish.send((headers) => freshly(() => call('post', '/api/v1/account/privacy/export', { headers }))),
     onSuccess: ({ id, link }) => {
       client.setQueryDefaults(['exports', 'link', id], { gcTime: Infinity })
       client.setQueryData(['exports', 'link', id], link)
@@ -43,9 +45,10 @@ export function useRequestExport() {
 export function useRequestErasure() {
   const client = useQueryClient()
   const { proved } = useFreshLogin()
+  const wish = useWish()
   return useMutation({
     mutationFn: async () => {
-      const { link } = await proved(() => call('post', '/api/v1/account/privacy/erasure'))
+      const { link } = await wish.send((headers) => proved(() => call('post', '/api/v1/account/privacy/erasure', { headers })))
       await call('post', '/api/v1/auth/logout').catch(() => {}) // in a moment there is no such session anyway
       return link?.split('/').at(-1) ?? ''
     },

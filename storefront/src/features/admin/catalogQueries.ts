@@ -93,9 +93,12 @@ export function useSaveProduct(id: string) {
 }
 
 export function useSaveCategory(slug: string | undefined, version: number) {
+  const wish = useWish()
   return useMutation({
     mutationFn: (body: CategoryDraft) =>
-      slug === undefined ? call('post', '/api/v1/admin/categories', { body }) : call('put', '/api/v1/admin/categories/{slug}', { path: { slug }, body, headers: ifMatch(tag(version)) }),
+      slug === undefined
+        ? wish.send((headers) => call('post', '/api/v1/admin/categories', { body, headers }))
+        : call('put', '/api/v1/admin/categories/{slug}', { path: { slug }, body, headers: ifMatch(tag(version)) }),
     onSuccess: useLookAgain(),
   })
 }

@@ -120,8 +120,9 @@ export function useRefund(id: string) {
 }
 
 export function useAddNote(id: string) {
+  const wish = useWish()
   return useMutation({
-    mutationFn: (text: string) => call('post', '/api/v1/admin/orders/{id}/notes', { path: { id }, body: { text } }),
+    mutationFn: (text: string) => wish.send((headers) => call('post', '/api/v1/admin/orders/{id}/notes', { path: { id }, body: { text }, headers })),
     onSuccess: useLookAgain(),
   })
 }
@@ -141,10 +142,11 @@ export function useDecideReturn(id: string) {
 
 /** Makes a coupon, or changes the one of the given code. */
 export function useSaveCoupon(code: string | undefined) {
+  const wish = useWish()
   return useMutation({
     mutationFn: (input: CouponInput) =>
       code === undefined
-        ? call('post', '/api/v1/admin/coupons', { body: newCoupon(input) })
+        ? wish.send((headers) => call('post', '/api/v1/admin/coupons', { body: newCoupon(input), headers }))
         : call('patch', '/api/v1/admin/coupons/{code}', { path: { code }, body: couponChange(input) }),
     onSuccess: useLookAgain(),
   })

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { call, ProblemError } from '@/api/client'
 import type { ReviewText } from '@/api/types'
+import { useWish } from '@/api/wish'
 
 export const sorts = ['newest', 'rating', '-rating'] as const
 export type Sort = (typeof sorts)[number]
@@ -34,12 +35,15 @@ export const ownReviewQuery = (slug: string) =>
 /** Writes the customer's review of a product, or changes it. */
 export function useSaveReview(slug: string, exists: boolean) {
   const refresh = useRefresh(slug)
+  const wish = useWish()
   return useMutation({
     mutationFn: (body: ReviewText) =>
-      exists ? call('put', '/api/v1/products/{slug}/reviews/mine', { path: { slug }, body }) : call('post', '/api/v1/products/{slug}/reviews', { path: { slug }, body }),
+      exists
+        ? call('put', '/api/v1/products/{slug}/reviews/mine', { path: { slug }, body })
+        : wish.send((headers) => call('post', '/api/v1/products/{slug}/reviews', { path: { slug }, body, headers })),
     onSuccess: refresh,
-    // It may have been written in another tab, which is then what there is to change.
-    onError: (error) => error instanceof ProblemError && error.code === 'already-reviewed' && refresh(),
+    // It may have been written in another tab, or by a try whose answer got lost, which is then what there is to change.
+    onError: (error) => error instanceof ProblemError && ['already-reviewed', 'idempotency-key-reused'].includes(error.code) && refresh(),
   })
 }
 
