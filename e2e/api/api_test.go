@@ -222,7 +222,8 @@ func TestAnOrderIsFollowedLive(t *testing.T) {
 	ctx := setup(t)
 	s := shop.New()
 	order := buy(ctx, t, s, "pm_card_visa")
-	follow := func(last string) (ids []int, final string) {
+	// follow reads the stream of one who has seen the event last until the order has a status; opened is called once it is open.
+	follow := func(last, status string, opened func()) (ids []int) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, shop.BaseURL()+"/api/v1/orders/"+order.ID+"/events", nil)
 		require.NoError(t, err)
 		req.Header.Set("Last-Event-ID", last)
@@ -232,7 +233,9 @@ func TestAnOrderIsFollowedLive(t *testing.T) {
 		resp, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		defer resp.Body.Close()
+		require.Equal(t, http.StatusOK, resp.StatusCode)
 		require.Equal(t, "text/event-stream", strings.Split(resp.Header.Get("Content-Type"), ";")[0])
+		opened()
 		lines := bufio.NewScanner(resp.Body)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
@@ -241,21 +244,26 @@ func TestAnOrderIsFollowedLive(t *testing.T) {
 				require.NoError(t, err)
 				ids = append(ids, n)
 			}
-			if strings.HasPrefix(lines.Text(), "data:") && strings.Contains(lines.Text(), `"status":"paid","placedAt"`) {
-				return ids, "paid"
+			if strings.HasPrefix(lines.Text(), "data:") && strings.Contains(lines.Text(), `"status":"`+status+`","placedAt"`) {
+				return ids
 			}
 		}
-		return ids, fmt.Sprint(lines.Err())
+		require.Fail(t, "the stream ended", "before the order was %s: %v", status, lines.Err())
+		return nil
 	}
-	ids, final := follow("")
-	require.Equal(t, "paid", final)
+	ids := follow("", "paid", func() {})
 	require.NotEmpty(t, ids)
 	for i := 1; i < len(ids); i++ {
 		require.Greater(t, ids[i], ids[i-1], "every event is newer than the one before")
 	}
-	resumed, final := follow("1")
-	require.Equal(t, "paid", final)
+	resumed := follow("1", "paid", func() {})
 	require.Greater(t, resumed[0], 1, "a stream goes on where it was left")
+
+	last := ids[len(ids)-1]
+	later := follow(strconv.Itoa(last), "cancelled", func() {
+		require.NoError(t, s.Do(ctx, http.MethodPut, "orders/"+order.ID+"/cancellation", map[string]string{}, nil))
+	})
+	require.Greater(t, later[0], last, "who has seen everything hears of what is new alone")
 }
 
 func TestAnotherCustomersOrderIsNotFound(t *testing.T) {

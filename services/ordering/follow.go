@@ -98,7 +98,7 @@ func (u *unsent) take() map[string]*order.Order {
 }
 
 // showNews answers with what the caller has not seen of an order, as server-sent events (WHATWG HTML, section 9.2): one event
-// "order" with the whole order, its id the length of the timeline, or nothing if Last-Event-ID says so.
+// "order" with the whole order, its id the length of the timeline, or a comment if Last-Event-ID says so.
 func (s *server) showNews(w http.ResponseWriter, r *http.Request) error {
 	o, err := s.visible(r)
 	if err != nil {
@@ -110,15 +110,13 @@ func (s *server) showNews(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	if len(o.Timeline) == seen {
-		w.WriteHeader(http.StatusOK)
-		return nil
+	text := []byte(": nothing new\n\n") // a sidecar takes a stream without a word for a broken one
+	if len(o.Timeline) > seen {
+		if text, err = s.event("order", o); err != nil {
+			return err
+		}
 	}
-	event, err := s.event("order", o)
-	if err != nil {
-		return err
-	}
-	_, _ = w.Write(event) // the status has gone out: a failed write is the client's hanging up
+	_, _ = w.Write(text) // the status has gone out: a failed write is the client's hanging up
 	return nil
 }
 
