@@ -165,7 +165,7 @@ func readEvents(r io.Reader, hear func(name string, e event)) error {
 func (s *server) follow(w http.ResponseWriter, r *http.Request, to target) error {
 	changed, stop := s.news.follow(mux.Vars(r)["id"])
 	defer stop()
-	first, err := s.look(w, r, to)
+	first, err := s.look(w, r, to, r.Header.Get("Last-Event-Id"))
 	if err != nil {
 		return err
 	}
@@ -195,8 +195,7 @@ func (s *server) follow(w http.ResponseWriter, r *http.Request, to target) error
 			continue
 		}
 		next.Reset(lookEvery)
-		r.Header.Set("Last-Event-Id", strconv.Itoa(page.seen))
-		e, err := s.look(w, r, to)
+		e, err := s.look(w, r, to, strconv.Itoa(page.seen))
 		if refusal, ok := errors.AsType[*problem.Error](err); ok && refusal.Kind == problem.Unavailable {
 			next.Reset(lookAgain)
 		} else if err != nil {
@@ -207,11 +206,14 @@ func (s *server) follow(w http.ResponseWriter, r *http.Request, to target) error
 	return nil
 }
 
-// look asks for what r's caller has not seen of an order; nothing is an event without data.
-func (s *server) look(w http.ResponseWriter, r *http.Request, to target) (e event, err error) {
+// look asks for what r's caller, who has seen an event, has not seen of an order; nothing is an event without data.
+func (s *server) look(w http.ResponseWriter, r *http.Request, to target, seen string) (e event, err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	resp, err := s.send(w, r.WithContext(ctx), to)
+	r = r.Clone(ctx)
+	r.Header.Set("Last-Event-Id", seen)
+	r.Header.Del("Accept") // of text/event-stream sidecars expect a stream, and fail at refusals and at no news
+	resp, err := s.send(w, r, to)
 	if err != nil {
 		return e, err
 	}

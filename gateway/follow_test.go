@@ -150,6 +150,7 @@ func TestAnOrderIsFollowedByTheNewsOfAll(t *testing.T) {
 
 	calls := s.callsTo("ordering GET /orders/1/events")
 	require.Equal(t, "Bearer "+customer.cookies[accessCookie], calls[0].header.Get("Authorization"))
+	require.Empty(t, calls[0].header.Get("Accept"), "a sidecar expects a stream otherwise, and fails at refusals and at no news")
 	require.Empty(t, s.callsTo("ordering GET /news")[0].header.Get("Authorization"), "what all are told is nobody's own")
 }
 

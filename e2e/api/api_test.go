@@ -224,14 +224,7 @@ func TestAnOrderIsFollowedLive(t *testing.T) {
 	order := buy(ctx, t, s, "pm_card_visa")
 	// follow reads the stream of one who has seen the event last until the order has a status; opened is called once it is open.
 	follow := func(last, status string, opened func()) (ids []int) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, shop.BaseURL()+"/api/v1/orders/"+order.ID+"/events", nil)
-		require.NoError(t, err)
-		req.Header.Set("Last-Event-ID", last)
-		for _, c := range s.Cookies() {
-			req.AddCookie(c)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
+		resp := openEvents(ctx, t, s, order.ID, last)
 		defer resp.Body.Close()
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		require.Equal(t, "text/event-stream", strings.Split(resp.Header.Get("Content-Type"), ";")[0])
@@ -266,6 +259,21 @@ func TestAnOrderIsFollowedLive(t *testing.T) {
 	require.Greater(t, later[0], last, "who has seen everything hears of what is new alone")
 }
 
+// openEvents opens an order's stream as a browser does that has seen the event last. Sidecars take notice of what it accepts.
+func openEvents(ctx context.Context, t *testing.T, s *shop.Shopper, id, last string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, shop.BaseURL()+"/api/v1/orders/"+id+"/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Last-Event-ID", last)
+	for _, c := range s.Cookies() {
+		req.AddCookie(c)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	return resp
+}
+
 func TestAnotherCustomersOrderIsNotFound(t *testing.T) {
 	ctx := setup(t)
 	owner := shop.New()
@@ -277,6 +285,9 @@ func TestAnotherCustomersOrderIsNotFound(t *testing.T) {
 	for _, s := range []*shop.Shopper{stranger, guest} {
 		requireProblem(t, s.Do(ctx, http.MethodGet, "orders/"+order.ID, nil, nil), http.StatusNotFound)
 		requireProblem(t, s.Do(ctx, http.MethodGet, "orders/"+order.ID+"/events", nil, nil), http.StatusNotFound)
+		refused := openEvents(ctx, t, s, order.ID, "")
+		require.NoError(t, refused.Body.Close())
+		require.Equal(t, http.StatusNotFound, refused.StatusCode)
 		requireProblem(t, s.Do(ctx, http.MethodPut, "orders/"+order.ID+"/cancellation", map[string]string{}, nil), http.StatusNotFound)
 	}
 	requireProblem(t, shop.New().Do(ctx, http.MethodGet, "orders/"+order.ID, nil, nil), http.StatusUnauthorized)

@@ -98,7 +98,7 @@ func (u *unsent) take() map[string]*order.Order {
 }
 
 // showNews answers with what the caller has not seen of an order, as server-sent events (WHATWG HTML, section 9.2): one event
-// "order" with the whole order, its id the length of the timeline, or a comment if Last-Event-ID says so.
+// "order" with the whole order, its id the length of the timeline, or nothing if Last-Event-ID says so.
 func (s *server) showNews(w http.ResponseWriter, r *http.Request) error {
 	o, err := s.visible(r)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *server) showNews(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	text := []byte(": nothing new\n\n") // a sidecar takes a stream without a word for a broken one
+	var text []byte
 	if len(o.Timeline) > seen {
 		if text, err = s.event("order", o); err != nil {
 			return err

@@ -380,7 +380,6 @@ func TestFollowOrder(t *testing.T) {
 		w := s.request(anna, "gateway", http.MethodGet, "/orders/"+id+"/events", "", "Last-Event-ID", lastEventID)
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
-		require.NotEmpty(t, w.Body.Bytes(), "a sidecar takes a stream without a word for a broken one")
 		return eventsOf(t, w.Body, nil)
 	}
 	require.Equal(t, []string{"order 1 placed"}, show(""))
