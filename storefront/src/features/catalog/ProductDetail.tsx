@@ -47,7 +47,7 @@ export function ProductDetail({ slug, purchase, more }: Props) {
           </div>
           {product.rating > 0 && (
             <Link to={{ search: search.toString(), hash: 'reviews' }} className={styles.rating}>
-              <Rating value={product.rating} count={product.reviews} />
+              <Rating value={product.rating} count={product.reviews || undefined} />
             </Link>
           )}
           <p className={styles.price}>
