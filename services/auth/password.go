@@ -86,6 +86,9 @@ func (h *hasher) Verify(ctx context.Context, encoded, password string) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("password hash: %w", err)
 	}
+	if len(salt) < saltBytes/2 || len(want) < hashBytes/2 || len(want) > 2*hashBytes { // every password has an empty hash
+		return false, fmt.Errorf("password hash of %d bytes with a salt of %d", len(want), len(salt))
+	}
 	release, err := h.acquire(ctx)
 	if err != nil {
 		return false, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -47,10 +48,8 @@ func FuzzIfMatch(f *testing.F) {
 		f.Add(header, int64(3))
 	}
 	f.Fuzz(func(t *testing.T, header string, version int64) {
-		if matches(header, version) && header != "" {
-			if !matches(header, version+1) != !matches(header, version+2) {
-				t.Fatalf("%q matches one other version and not another", header)
-			}
+		if matches(header, version) && header != "" && !strings.Contains(header, "*") && !strings.Contains(header, etag(version)) {
+			t.Fatalf("%q matches version %d, which it does not name", header, version)
 		}
 	})
 }
