@@ -127,6 +127,16 @@ func requireEvent(t *testing.T, lines <-chan string, seq int) {
 	require.Equal(t, eventText("order", seq), text+"\n")
 }
 
+// openPage has a customer follow order 1, and see what it is at first.
+func (s *shop) openPage() <-chan string {
+	s.Helper()
+	customer := s.browser()
+	customer.cookies[accessCookie] = token("ada", time.Hour)
+	_, lines := customer.follow(s.Context(), "/api/v1/orders/1/events")
+	requireEvent(s.T, lines, 1)
+	return lines
+}
+
 func TestAnOrderIsFollowedByTheNewsOfAll(t *testing.T) {
 	s, o := openOrders(t)
 	customer := s.browser()
@@ -156,10 +166,7 @@ func TestAnOrderIsFollowedByTheNewsOfAll(t *testing.T) {
 
 func TestWhatHappenedWithoutNewsIsFound(t *testing.T) {
 	s, o := openOrders(t)
-	customer := s.browser()
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	_, lines := customer.follow(t.Context(), "/api/v1/orders/1/events")
-	requireEvent(t, lines, 1)
+	lines := s.openPage()
 	o.change(1)
 	s.serve("ordering GET /news", (&orders{news: make(chan string)}).stream)
 	close(o.news)
@@ -170,10 +177,7 @@ func TestWhatHappenedWithoutNewsIsFound(t *testing.T) {
 
 func TestAPageThatIsNoLongerTheCallersEnds(t *testing.T) {
 	s, o := openOrders(t)
-	customer := s.browser()
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	_, lines := customer.follow(t.Context(), "/api/v1/orders/1/events")
-	requireEvent(t, lines, 1)
+	lines := s.openPage()
 	s.serve("ordering GET /orders/1/events", refuse(problem.NotFound, "order-not-found"))
 	s.serve("ordering GET /news", (&orders{news: make(chan string)}).stream)
 	close(o.news)
@@ -237,10 +241,7 @@ func TestStreamsOutliveTheLimitsOfRequests(t *testing.T) {
 	strict.Start()
 	t.Cleanup(strict.Close)
 	s.url = strict.URL
-	customer := s.browser()
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	_, lines := customer.follow(t.Context(), "/api/v1/orders/1/events")
-	requireEvent(t, lines, 1)
+	lines := s.openPage()
 	for seq := 2; seq < 12; seq++ {
 		time.Sleep(100 * time.Millisecond)
 		o.news <- eventText("1", seq)
@@ -250,10 +251,7 @@ func TestStreamsOutliveTheLimitsOfRequests(t *testing.T) {
 
 func TestNewsThatAreNoNewsChangeNothing(t *testing.T) {
 	s, o := openOrders(t)
-	customer := s.browser()
-	customer.cookies[accessCookie] = token("ada", time.Hour)
-	_, lines := customer.follow(t.Context(), "/api/v1/orders/1/events")
-	requireEvent(t, lines, 1)
+	lines := s.openPage()
 	for _, text := range []string{"\n\n\n", "event\n\n", "event: \nid: x\ndata: \n\n", "data: {}\n\n", "id: 9\n\n", "\x00\xff: \n\n", "event: 1\nid: -1\ndata: {}\n\n"} {
 		o.news <- text
 	}
