@@ -129,7 +129,7 @@ func (s *store) keepSince(ctx context.Context, until time.Time) error {
 	if err != nil { // never yet
 		since = until.Add(-changesKept)
 	}
-	changes, err := s.Changes(ctx, since)
+	changes, err := s.RecentChanges(ctx, since)
 	if err != nil {
 		return err
 	}

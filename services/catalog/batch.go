@@ -32,6 +32,7 @@ type batch struct {
 	there  map[string]*known // by slug
 	images map[string]bool   // those that are known to be there
 
+	ahead  *tableLine // the first of the next batch, if it was read already
 	lines  []tableLine
 	faults []lineFault
 	wrong  map[int]bool // lines that are wrong
@@ -75,10 +76,15 @@ func (b *batch) learn(p *Product) {
 	}
 }
 
-// read takes the next lines that are not counted yet; more is false at the end of the file.
+// read takes the next lines that are not counted yet, as many as a batch has and the rest of the last product's, so that it
+// is written once; more is false at the end of the file.
 func (b *batch) read(r *sheet.Reader) (more bool, err error) {
 	b.lines, b.faults, b.wrong, b.count, b.last = nil, nil, map[int]bool{}, 0, b.job.Line
-	for b.count < batchLines {
+	if b.ahead != nil {
+		b.take(*b.ahead)
+		b.ahead = nil
+	}
+	for b.count < 2*b.most {
 		cells, number, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return false, nil
@@ -90,19 +96,29 @@ func (b *batch) read(r *sheet.Reader) (more bool, err error) {
 		if number <= b.job.Line {
 			continue
 		}
-		b.count, b.last = b.count+1, number
+		var line tableLine
+		var found []lineFault
 		if wrong {
-			b.refuse(number, lineFault{number, "", fault.Code, fault.Detail})
-			continue
+			found = []lineFault{{number, "", fault.Code, fault.Detail}}
+		} else {
+			line, found = b.table.read(cells, number)
 		}
-		line, found := b.table.read(cells, number)
-		if len(found) > 0 {
+		switch n := len(b.lines); {
+		case len(found) > 0:
+			b.count, b.last = b.count+1, number
 			b.refuse(number, found...)
-			continue
+		case b.count >= b.most && (n == 0 || b.lines[n-1].slug() != line.slug()):
+			b.ahead = &line
+			return true, nil
+		default:
+			b.take(line)
 		}
-		b.lines = append(b.lines, line)
 	}
 	return true, nil
+}
+
+func (b *batch) take(line tableLine) {
+	b.lines, b.count, b.last = append(b.lines, line), b.count+1, line.number
 }
 
 func (b *batch) refuse(line int, found ...lineFault) {
@@ -277,12 +293,13 @@ func (b *batch) add(ctx context.Context, fresh []*Product) (slow map[string]bool
 	}
 	var products []*Product
 	var entries []Entry
+	at := b.now() // of all, which is what they are found by
 	for _, p := range fresh {
 		if slow[p.Slug] {
 			b.store.release(ctx, p.ID, p.keys())
 			continue
 		}
-		p.begin(b.job.Actor, imported, b.now())
+		p.begin(b.job.Actor, imported, at)
 		p.Last.Import = b.job.ID
 		products = append(products, p)
 		e, _ := p.entry()
@@ -305,7 +322,13 @@ func (b *batch) add(ctx context.Context, fresh []*Product) (slow map[string]bool
 
 // apply brings one line into the catalog, whatever is there now.
 func (b *batch) apply(ctx context.Context, line tableLine) (written bool, err error) {
-	p, err := b.store.ProductBySlug(ctx, line.slug())
+	var p *Product
+	if k := b.there[line.slug()]; k != nil {
+		p, err = b.store.Product(ctx, k.id) // which is quicker on some servers than by its address
+	}
+	if p == nil || p.Slug != line.slug() {
+		p, err = b.store.ProductBySlug(ctx, line.slug())
+	}
 	if problem.Is(err, "product-not-found") {
 		if p, err = b.fresh(ctx, nil, line); err != nil {
 			return false, err

@@ -23,7 +23,8 @@ const (
 
 	markEvery = time.Minute
 
-	atOnce = 500 // documents
+	atOnce     = 500 // documents
+	passWithin = 2 * time.Minute
 	// Up to so many products are indexed before the first request is answered; more are while lists are served already.
 	fewProducts = 10_000
 )
@@ -36,20 +37,42 @@ type follower struct {
 	words chan struct{} // asks for an index of words
 
 	revision string
-	settles  time.Time        // when to look at what was told once more
-	since    time.Time        // what was told before has settled
-	heard    map[string]heard // changes since then, by id
+	heard    map[string]time.Time       // the changes of late by id, and when they were recorded
+	waiting  []unsettled                // in the order in which they were heard of
+	open     map[reference]string       // the id of the change that told of it, unless it was told again since, as writers do
+	due      map[source]map[string]bool // what is to be read
+	since    time.Time                  // what was told before is on the shelf, and has settled
 	marked   time.Time
 }
 
-type heard struct {
-	at      time.Time
-	settled bool
+// unsettled is a change that was told perhaps before the documents were written.
+type unsettled struct {
+	change
+	heardAt time.Time
+}
+
+// source is how to find the documents that a change names, see change.At.
+type source struct {
+	kind changeKind
+	at   int64 // in milliseconds; 0 if they are to be found by their ids
+}
+
+type reference struct {
+	source
+	ref string
+}
+
+func (c change) source() source {
+	if c.At.IsZero() {
+		return source{c.Kind, 0}
+	}
+	return source{c.Kind, c.At.UnixMilli()}
 }
 
 // newFollower brings the shelf up to date: by what changed since it was closed, or by everything if that is not known.
 func newFollower(ctx context.Context, store *store, shelf *Shelf, now func() time.Time) (*follower, error) {
-	f := &follower{store: store, shelf: shelf, now: now, heard: map[string]heard{}, words: make(chan struct{}, 1)}
+	f := &follower{store: store, shelf: shelf, now: now, words: make(chan struct{}, 1),
+		heard: map[string]time.Time{}, open: map[reference]string{}, due: map[source]map[string]bool{}}
 	if err := f.arrange(ctx); err != nil {
 		return nil, err
 	}
@@ -87,17 +110,20 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// indexWords builds indexes of words when they are asked for, and when there is none because it broke.
+// indexWords builds indexes of words when they are asked for, and when there is none because it broke, and keeps them tidy.
 func (f *follower) indexWords(ctx context.Context) error {
-	broken := time.NewTicker(10 * time.Second)
-	defer broken.Stop()
+	look := time.NewTicker(10 * time.Second)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-f.words:
-		case <-broken.C:
+		case <-look.C:
 			if ready, _ := f.shelf.index.WordsReady(); ready {
+				if err := f.shelf.index.Tidy(ctx); err != nil && ctx.Err() == nil {
+					slog.Warn("searching for words takes longer than it could", "error", err.Error())
+				}
 				continue
 			}
 		}
@@ -107,61 +133,87 @@ func (f *follower) indexWords(ctx context.Context) error {
 	}
 }
 
-// refresh reads again what was told to have changed: when there is something new, and when what was told has settled.
+// refresh reads what was told to have changed: when it is heard of, and once more when it has settled.
 func (f *follower) refresh(ctx context.Context) error {
 	revision, err := f.store.Revision(ctx)
 	if err != nil {
 		return err
 	}
 	now := f.now()
-	if revision == f.revision && now.Before(f.settles) {
-		if len(f.heard) == 0 {
-			f.since = now
+	if revision != f.revision {
+		changes, err := f.changes(ctx, revision)
+		if err != nil {
+			return err
 		}
-		return f.mark()
-	}
-	changes, err := f.store.Changes(ctx, f.since.Add(-overlap))
-	if err != nil {
-		return err
-	}
-	told := map[reference]int{}
-	for _, c := range changes {
-		for _, ref := range c.Refs {
-			told[reference{c.Kind, ref}]++
+		for _, c := range changes {
+			f.hear(c, now)
 		}
+		f.revision = revision
 	}
-	due := map[changeKind]map[string]bool{productsChanged: {}, categoriesChanged: {}, stockChanged: {}}
-	news := make(map[string]heard, len(changes))
-	since, settles := now, now.Add(markEvery)
-	for _, c := range changes {
-		h, known := f.heard[c.ID]
-		first := !known
-		if first {
-			h.at = now
-		}
-		last := !first && !h.settled && now.Sub(h.at) >= settleFor
-		h.settled = h.settled || last
-		for _, ref := range c.Refs {
-			// Who told twice, as writers do, has written in between: of him there is nothing more to come.
-			if due[c.Kind] != nil && (first || last && told[reference{c.Kind, ref}]%2 == 1) {
-				due[c.Kind][ref] = true
-			}
-		}
-		if news[c.ID] = h; !h.settled {
-			since, settles = earlier(since, c.at()), earlier(settles, h.at.Add(settleFor))
-		}
+	f.settle(now)
+	if err := f.read(ctx); err != nil {
+		return err // what is still due is read the next time
 	}
-	if err := f.read(ctx, due); err != nil {
-		return err
+	f.since = now
+	for _, u := range f.waiting {
+		f.since = earlier(f.since, u.recordedAt())
 	}
-	f.revision, f.heard, f.since, f.settles = revision, news, since, settles
+	maps.DeleteFunc(f.heard, func(_ string, at time.Time) bool { return at.Before(f.since.Add(-overlap)) })
 	return f.mark()
 }
 
-// reference is a document that was told to have changed.
-type reference struct {
-	kind changeKind
-	ref  string
+// changes are those of late, the one that the revision names among them.
+func (f *follower) changes(ctx context.Context, revision string) ([]change, error) {
+	late := f.since.Add(-overlap)
+	if f.revision != "" {
+		changes, err := f.store.RecentChanges(ctx, late)
+		named := func(c change) bool { return c.ID == revision }
+		if err != nil || slices.ContainsFunc(changes, named) || (change{ID: revision}).recordedAt().Before(late) {
+			return changes, err
+		}
+	}
+	// It begins, or an older program is at work beside it.
+	return f.store.Changes(ctx, late)
+}
+
+// hear takes note of a change.
+func (f *follower) hear(c change, now time.Time) {
+	if _, known := f.heard[c.ID]; known {
+		return
+	}
+	f.heard[c.ID] = c.recordedAt()
+	f.waiting = append(f.waiting, unsettled{c, now})
+	from := c.source()
+	for _, ref := range c.Refs {
+		r := reference{from, ref}
+		if _, again := f.open[r]; again {
+			delete(f.open, r)
+		} else if f.open[r] = c.ID; from.at != 0 {
+			continue // nothing is to be found by its time yet
+		}
+		f.want(r)
+	}
+}
+
+// settle has those documents read once more of which nobody told again: perhaps the writer has died in between.
+func (f *follower) settle(now time.Time) {
+	for len(f.waiting) > 0 && now.Sub(f.waiting[0].heardAt) >= settleFor {
+		c := f.waiting[0].change
+		for _, ref := range c.Refs {
+			if r := (reference{c.source(), ref}); f.open[r] == c.ID {
+				delete(f.open, r)
+				f.want(r)
+			}
+		}
+		f.waiting = f.waiting[1:]
+	}
+}
+
+func (f *follower) want(r reference) {
+	if f.due[r.source] == nil {
+		f.due[r.source] = map[string]bool{}
+	}
+	f.due[r.source][r.ref] = true
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -180,21 +232,63 @@ func (f *follower) mark() error {
 	return f.shelf.index.Apply(search.Change{Cursor: f.since.Format(time.RFC3339Nano)})
 }
 
-// read brings to the shelf what the documents are now.
-func (f *follower) read(ctx context.Context, due map[changeKind]map[string]bool) error {
-	if len(due[categoriesChanged]) > 0 {
+// read brings to the shelf what the documents that are due are now.
+func (f *follower) read(ctx context.Context) error {
+	if from := (source{kind: categoriesChanged}); len(f.due[from]) > 0 {
 		if err := f.arrange(ctx); err != nil {
 			return err
 		}
+		delete(f.due, from)
 	}
-	if n := len(due[productsChanged]); n > 4*atOnce && n > f.shelf.index.Len()/4 {
-		// An import: for so many, FerretDB is asked once for everything rather than often for some.
-		if err := f.readAll(ctx); err != nil {
+	for from, refs := range f.due {
+		var err error
+		switch {
+		case from.kind == productsChanged && from.at != 0:
+			err = f.readWritten(ctx, time.UnixMilli(from.at), refs)
+		case from.kind == productsChanged:
+			err = f.readProducts(ctx, refs)
+		case from.kind == stockChanged:
+			err = f.readStock(ctx, refs)
+		}
+		if err != nil {
 			return err
 		}
-		delete(due, productsChanged)
+		delete(f.due, from)
 	}
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(due[productsChanged])), 4*atOnce) {
+	return nil
+}
+
+// readWritten reads products by when they were written. Those that are not found were not, or by others since, who tell
+// of it themselves.
+func (f *follower) readWritten(ctx context.Context, at time.Time, ids map[string]bool) error {
+	ctx, cancel := context.WithTimeout(ctx, passWithin) // the store's own limit is for looking things up
+	defer cancel()
+	bodies, err := f.store.LoadProductsOf(ctx, at, slices.Collect(maps.Keys(ids)))
+	if err != nil {
+		return err
+	}
+	return f.shelf.put(idsIn(bodies), bodies)
+}
+
+// readProducts reads products by their ids.
+func (f *follower) readProducts(ctx context.Context, ids map[string]bool) error {
+	ctx, cancel := context.WithTimeout(ctx, passWithin)
+	defer cancel()
+	if n := len(ids); n > 4*atOnce && n > f.shelf.index.Len()/4 {
+		// For so many the store is asked once for everything rather than often for some.
+		gone := maps.Clone(ids)
+		if err := f.store.EachProduct(ctx, atOnce, func(bodies []bson.Raw) error {
+			bodies = slices.DeleteFunc(bodies, func(body bson.Raw) bool { return !ids[idOf(body)] })
+			for _, id := range idsIn(bodies) {
+				delete(gone, id)
+			}
+			return f.shelf.put(idsIn(bodies), bodies)
+		}); err != nil {
+			return err
+		}
+		return f.shelf.put(slices.Collect(maps.Keys(gone)), nil)
+	}
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(ids)), 4*atOnce) {
 		bodies, err := f.store.LoadProducts(ctx, ids)
 		if err != nil {
 			return err
@@ -203,7 +297,13 @@ func (f *follower) read(ctx context.Context, due map[changeKind]map[string]bool)
 			return err
 		}
 	}
-	for skus := range slices.Chunk(slices.Collect(maps.Keys(due[stockChanged])), 4*atOnce) {
+	return nil
+}
+
+func (f *follower) readStock(ctx context.Context, skus map[string]bool) error {
+	ctx, cancel := context.WithTimeout(ctx, passWithin)
+	defer cancel()
+	for skus := range slices.Chunk(slices.Collect(maps.Keys(skus)), 4*atOnce) {
 		stock, err := f.store.LoadStock(ctx, skus)
 		if err != nil {
 			return err
@@ -214,6 +314,13 @@ func (f *follower) read(ctx context.Context, due map[changeKind]map[string]bool)
 	}
 	return nil
 }
+
+func idOf(body bson.Raw) string {
+	id, _ := body.Lookup("_id").StringValueOK()
+	return id
+}
+
+func idsIn(bodies []bson.Raw) []string { return idsOf(bodies, idOf) }
 
 // arrange brings the categories to the shelf.
 func (f *follower) arrange(ctx context.Context) error {
@@ -256,13 +363,10 @@ func (f *follower) reload(ctx context.Context) error {
 func (f *follower) readAll(ctx context.Context) error {
 	present := map[string]bool{}
 	if err := f.store.EachProduct(ctx, atOnce, func(bodies []bson.Raw) error {
-		var ids []string
-		for _, body := range bodies {
-			if id, ok := body.Lookup("_id").StringValueOK(); ok {
-				ids, present[id] = append(ids, id), true
-			}
+		for _, id := range idsIn(bodies) {
+			present[id] = true
 		}
-		return f.shelf.put(ids, bodies)
+		return f.shelf.put(idsIn(bodies), bodies)
 	}); err != nil {
 		return err
 	}

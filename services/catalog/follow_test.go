@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -21,15 +22,21 @@ import (
 
 // replica is a shelf that follows the store as a process of the service does.
 func replica(t *testing.T, s *store, dir string) (*Shelf, *follower) {
-	shelf, err := openShelf(dir)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = shelf.index.Close() })
-	f, err := newFollower(t.Context(), s, shelf, time.Now)
-	require.NoError(t, err)
+	shelf, f := waitingReplica(t, s, dir, time.Now)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = f.run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
+	return shelf, f
+}
+
+// waitingReplica is a replica that looks at the store when its test has it do so.
+func waitingReplica(t *testing.T, s *store, dir string, now func() time.Time) (*Shelf, *follower) {
+	shelf, err := openShelf(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = shelf.index.Close() })
+	f, err := newFollower(t.Context(), s, shelf, now)
+	require.NoError(t, err)
 	return shelf, f
 }
 
@@ -142,15 +149,11 @@ func TestARestartReadsOnlyWhatChanged(t *testing.T) {
 func TestAWriterThatDiesIsReadInTheEnd(t *testing.T) {
 	s := newTestStore(t)
 	require.NoError(t, s.Seed(t.Context(), []*Product{toy("a", "Spinning Top")}, testCategories))
-	shelf, err := openShelf(t.TempDir())
-	require.NoError(t, err)
-	defer shelf.index.Close()
 	now := time.Now()
-	f, err := newFollower(t.Context(), s, shelf, func() time.Time { return now })
-	require.NoError(t, err)
+	shelf, f := waitingReplica(t, s, t.TempDir(), func() time.Time { return now })
 	require.NoError(t, s.RecordChange(t.Context(), productsChanged, "id-b"))
 	require.NoError(t, f.refresh(t.Context()))
-	_, err = s.products.InsertOne(t.Context(), toy("b", "Wooden Train"))
+	_, err := s.products.InsertOne(t.Context(), toy("b", "Wooden Train"))
 	require.NoError(t, err)
 	require.NoError(t, f.refresh(t.Context()))
 	require.False(t, sold(shelf, "b"))
@@ -173,6 +176,128 @@ func TestAWriterThatDiesIsReadInTheEnd(t *testing.T) {
 	}
 	require.Empty(t, f.heard, "what has settled is forgotten")
 	require.Equal(t, now.Format(time.RFC3339Nano), shelf.index.Cursor())
+}
+
+// What is to settle is remembered, so that nothing is asked for again.
+func TestWhatSettlesIsNotAskedForAgain(t *testing.T) {
+	s := newTestStore(t)
+	now := time.Now()
+	shelf, f := waitingReplica(t, s, t.TempDir(), func() time.Time { return now })
+	require.NoError(t, s.RecordChange(t.Context(), productsChanged, "id-a", "id-b"))
+	require.NoError(t, f.refresh(t.Context()))
+	first := now
+	_, err := s.changes.DeleteMany(t.Context(), bson.D{})
+	require.NoError(t, err)
+	_, err = s.products.InsertMany(t.Context(), []*Product{toy("a", "Spinning Top"), toy("b", "Wooden Train")})
+	require.NoError(t, err)
+
+	// Another one begins and tells of the same product, before the first has settled.
+	now = now.Add(settleFor - time.Second)
+	for range 2 {
+		require.NoError(t, s.RecordChange(t.Context(), productsChanged, "id-b"))
+	}
+	require.NoError(t, f.refresh(t.Context()))
+	require.False(t, sold(shelf, "a"))
+	require.True(t, sold(shelf, "b"))
+	require.True(t, f.since.Before(first.Add(settleFor-time.Second)), "a restart begins before what has not settled")
+	now = now.Add(time.Second)
+	require.NoError(t, f.refresh(t.Context()))
+	require.True(t, sold(shelf, "a"))
+	now = now.Add(settleFor)
+	require.NoError(t, f.refresh(t.Context()))
+	require.Empty(t, f.waiting)
+	require.Empty(t, f.open)
+	require.Equal(t, now, f.since)
+}
+
+// What could not be read stays due.
+func TestAReadThatFailsIsMadeUpFor(t *testing.T) {
+	s := newTestStore(t)
+	shelf, f := waitingReplica(t, s, t.TempDir(), time.Now)
+	save(t, s, toy("a", "Spinning Top"))
+	products := s.products
+	s.products = products.Database().Client().Database("of nobody").Collection("products") // a name that no server takes
+	since := f.since
+	require.Error(t, f.refresh(t.Context()))
+	require.Equal(t, since, f.since)
+	s.products = products
+	require.NoError(t, f.refresh(t.Context()))
+	require.True(t, sold(shelf, "a"))
+}
+
+// Products that are added together are found by when they were.
+func TestProductsThatAreAddedTogetherAreFollowed(t *testing.T) {
+	s := newTestStore(t)
+	now := time.Now()
+	shelf, f := waitingReplica(t, s, t.TempDir(), func() time.Time { return now })
+	batch := func(slugs ...string) (products []*Product) {
+		for _, slug := range slugs {
+			p := toy(slug, "Kite")
+			p.begin(Actor{}, imported, now)
+			products = append(products, p)
+		}
+		return products
+	}
+	draft := batch("a", "b", "c")
+	draft[1].Status = Draft
+	require.NoError(t, s.AddProducts(t.Context(), draft))
+	require.NoError(t, f.refresh(t.Context()))
+	require.True(t, sold(shelf, "a"))
+	require.False(t, sold(shelf, "b"))
+	require.True(t, sold(shelf, "c"))
+
+	// Of one who dies after the first word, and of one who changes a product before that has settled.
+	now = now.Add(time.Second)
+	torn := batch("d", "e")
+	require.NoError(t, s.recordChange(t.Context(), change{Kind: productsChanged, Refs: references{"id-d", "id-e"}, At: torn[0].UpdatedAt}))
+	require.NoError(t, f.refresh(t.Context()))
+	_, err := s.products.InsertMany(t.Context(), torn)
+	require.NoError(t, err)
+	_, err = s.UpdateProduct(t.Context(), "id-e", Actor{}, "", now.Add(time.Second), func(p *Product) error { p.Name = "Glider"; return nil })
+	require.NoError(t, err)
+	require.NoError(t, f.refresh(t.Context()))
+	e, err := shelf.Product("e")
+	require.NoError(t, err)
+	require.Equal(t, "Glider", e.Name)
+	require.False(t, sold(shelf, "d"))
+	now = now.Add(settleFor)
+	require.NoError(t, f.refresh(t.Context()))
+	require.True(t, sold(shelf, "d"))
+	require.True(t, sold(shelf, "e"))
+}
+
+// An older program records changes without a slot, and their references as a list.
+func TestChangesOfOlderProgramsAreHeard(t *testing.T) {
+	s := newTestStore(t)
+	dir := t.TempDir()
+	tell := func(id string) {
+		revision := uuid.Must(uuid.NewV7()).String()
+		_, err := s.changes.InsertOne(t.Context(), bson.D{{Key: "_id", Value: revision}, {Key: "kind", Value: "products"}, {Key: "refs", Value: bson.A{id}}})
+		require.NoError(t, err)
+		require.NoError(t, s.set(t.Context(), revisionKey, revision))
+	}
+	shelf, err := openShelf(dir)
+	require.NoError(t, err)
+	f, err := newFollower(t.Context(), s, shelf, time.Now)
+	require.NoError(t, err)
+	_, err = s.products.InsertMany(t.Context(), []*Product{toy("a", "Spinning Top"), toy("b", "Wooden Train")})
+	require.NoError(t, err)
+	save(t, s, toy("c", "Kite"))
+	require.NoError(t, f.refresh(t.Context()))
+	require.False(t, sold(shelf, "a"))
+	tell("id-a")
+	require.NoError(t, f.refresh(t.Context()))
+	require.True(t, sold(shelf, "a"), "while it works beside this one")
+	require.NoError(t, shelf.index.Close())
+
+	tell("id-b")
+	save(t, s, toy("c", "Glider"))
+	shelf, err = openShelf(dir)
+	require.NoError(t, err)
+	defer shelf.index.Close()
+	_, err = newFollower(t.Context(), s, shelf, time.Now)
+	require.NoError(t, err)
+	require.True(t, sold(shelf, "b"), "when this one begins")
 }
 
 func TestRenamedCategoriesAreFoundByTheirNewName(t *testing.T) {

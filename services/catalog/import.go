@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	batchLines    = 1000
+	batchLines    = 8000   // each batch is looked for by its time, which some servers read every product for
 	maxFaults     = 50_000 // a file with more wrong lines is the wrong file
 	importLease   = 2 * time.Minute
 	batchWithin   = 90 * time.Second
@@ -69,6 +69,7 @@ type importer struct {
 	store   *store
 	gallery *gallery
 	kept    time.Duration // how long one that is over can be looked at
+	most    int           // lines of a batch
 	now     func() time.Time
 }
 

@@ -204,21 +204,22 @@ func (s *store) Faults(ctx context.Context, job string, most int) ([]lineFault, 
 	return found, nil
 }
 
-// AddProducts saves many products that have begun, whose keys are claimed. Those that are there stay as they are.
+// AddProducts saves many products that have begun at one moment, whose keys are claimed. Those that are there stay as they
+// are.
 func (s *store) AddProducts(ctx context.Context, products []*Product) error {
-	ids := idsOf(products, func(p *Product) string { return p.ID })
-	if err := s.RecordChange(ctx, productsChanged, ids...); err != nil {
+	told := change{Kind: productsChanged, Refs: idsOf(products, func(p *Product) string { return p.ID }), At: products[0].UpdatedAt}
+	if err := s.recordChange(ctx, told); err != nil {
 		return err
 	}
 	if err := insertMissing(ctx, s.products, products); err != nil {
 		return fmt.Errorf("add products: %w", err)
 	}
-	return s.RecordChange(ctx, productsChanged, ids...)
+	return s.recordChange(ctx, told)
 }
 
 // keepBatches copies the entries of what imports have written since a time into the audit collection.
 func (s *store) keepBatches(ctx context.Context, since time.Time) error {
-	changes, err := s.Changes(ctx, since)
+	changes, err := s.RecentChanges(ctx, since)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func run(ctx context.Context, env boot.Env) error {
 		critics: &critics{store: store, orders: orders, now: time.Now}, companions: newCompanions(orders),
 	}
 	stockroom := &stockroom{store: store, bus: sidecar}
-	importer := &importer{store: store, gallery: gallery, kept: kept, now: time.Now}
+	importer := &importer{store: store, gallery: gallery, kept: kept, most: batchLines, now: time.Now}
 	// The database is not asked for readiness: what was loaded is served without it.
 	return boot.Serve(ctx, env, s.routes(), []func(context.Context) error{sidecar.Ready},
 		append(stockroom.subscribe(), follower.run, follower.indexWords, store.trim, store.keepEntries, store.settleReviews, importer.run)...)

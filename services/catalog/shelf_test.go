@@ -130,45 +130,64 @@ func TestPagesAreStableWhileTheShopChanges(t *testing.T) {
 			Sort: rapid.SampledFrom(search.Sorts).Draw(t, "sort"), Currency: rapid.IntRange(0, len(Currencies)-1).Draw(t, "currency"),
 			Limit: rapid.IntRange(1, 7).Draw(t, "limit"), Words: rapid.SampledFrom([]string{"", "s", "the", "red", "rde", "reb mgu", "tea pot", "toypress", "teapto"}).Draw(t, "words"),
 		}
-		first, err := shelf.index.List(search.Query{Sort: q.Sort, Currency: q.Currency, Limit: 100, Words: q.Words})
-		require.NoError(t, err)
-		wanted := map[string]bool{}
-		for _, body := range first.Bodies {
-			p, err := readProduct(body)
-			require.NoError(t, err)
-			wanted[p.ID] = slices.Contains(stays, p) || slices.ContainsFunc(stays, func(s *Product) bool { return s.ID == p.ID })
-		}
-		changesAt := rapid.IntRange(0, 9).Draw(t, "changes at page")
-		seen := map[string]int{}
-		for page := 0; ; page++ {
-			require.Less(t, page, len(chosen)+1, "the pages do not end")
-			if page == changesAt {
-				var gone []string
-				for _, p := range goes {
-					gone = append(gone, p.ID)
-				}
-				putProducts(t, shelf, comes...)
-				require.NoError(t, shelf.put(gone, nil))
-			}
+		list := func(q search.Query) (ids []string, next *search.Cursor) {
 			found, err := shelf.index.List(q)
 			require.NoError(t, err)
 			for _, body := range found.Bodies {
 				p, err := readProduct(body)
 				require.NoError(t, err)
-				seen[p.ID]++
-				require.Equal(t, 1, seen[p.ID], "%s is shown twice", p.Slug)
+				ids = append(ids, p.ID)
 			}
-			if found.Next == nil {
-				break
+			return ids, found.Next
+		}
+		large := q
+		large.Limit = len(chosen)
+		together, _ := list(large)
+		var cursors []*search.Cursor // of each page but the first
+		var before []string
+		page := func() (ids []string, last bool) {
+			ids, next := list(q)
+			if next == nil {
+				return ids, true
 			}
-			q.After, err = readCursor(q, writeCursor(q, found.Next))
+			q.After, err = readCursor(q, writeCursor(q, next))
 			require.NoError(t, err)
+			return ids, false
 		}
-		for id, stayed := range wanted {
-			if stayed {
-				require.Equal(t, 1, seen[id], "%s is missed", id)
-			}
+		for last := false; !last; cursors = append(cursors, q.After) {
+			require.LessOrEqual(t, len(cursors), len(chosen), "the pages do not end")
+			var ids []string
+			ids, last = page()
+			before = append(before, ids...)
 		}
+		require.Equal(t, together, before)
+		if cursors = cursors[:len(cursors)-1]; len(cursors) == 0 {
+			return // all are on the first page
+		}
+
+		at := rapid.IntRange(0, len(cursors)-1).Draw(t, "page before the changes")
+		var gone []string
+		for _, p := range goes {
+			gone = append(gone, p.ID)
+		}
+		putProducts(t, shelf, comes...)
+		require.NoError(t, shelf.put(gone, nil))
+		after := slices.Clone(before[:(at+1)*q.Limit])
+		q.After = cursors[at]
+		for last := false; !last; {
+			require.LessOrEqual(t, len(after), len(chosen), "the pages do not end")
+			var ids []string
+			ids, last = page()
+			after = append(after, ids...)
+		}
+		stayed := func(ids []string) []string {
+			return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+				return !slices.ContainsFunc(stays, func(p *Product) bool { return p.ID == id })
+			})
+		}
+		require.Equal(t, stayed(before), stayed(after))
+		slices.Sort(after)
+		require.Len(t, slices.Compact(slices.Clone(after)), len(after), "something is shown twice")
 	})
 }
 

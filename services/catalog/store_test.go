@@ -116,9 +116,12 @@ func TestChangesAreToldInOrderAndForgottenInTheEnd(t *testing.T) {
 	told, err := s.Changes(t.Context(), start)
 	require.NoError(t, err)
 	require.Len(t, told, 3)
-	require.Equal(t, []string{"a", "b"}, told[0].Refs)
+	require.Equal(t, references{"a", "b"}, told[0].Refs)
 	require.Equal(t, categoriesChanged, told[1].Kind)
 	require.Equal(t, second, told[2].ID)
+	recent, err := s.RecentChanges(t.Context(), start)
+	require.NoError(t, err)
+	require.Equal(t, told, recent)
 	told, err = s.Changes(t.Context(), time.Now().Add(time.Minute))
 	require.NoError(t, err)
 	require.Empty(t, told)
@@ -131,6 +134,24 @@ func TestChangesAreToldInOrderAndForgottenInTheEnd(t *testing.T) {
 	told, err = s.Changes(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.Empty(t, told)
+}
+
+func TestRecentChangesAreThoseOfTheirMinutes(t *testing.T) {
+	s := newTestStore(t)
+	now := time.Now()
+	var want []string
+	for _, ago := range []time.Duration{2 * recentSlots * slotLength, 3*slotLength + time.Second, 2 * slotLength, time.Second, -overlap + time.Second} {
+		at := now.Add(-ago)
+		c := change{ID: earliestID(at), Slot: slotOf(at), Kind: productsChanged, Refs: references{"a"}}
+		_, err := s.changes.InsertOne(t.Context(), c)
+		require.NoError(t, err)
+		want = append(want, c.ID)
+	}
+	for since, first := range map[time.Duration]int{3 * slotLength: 2, 3*slotLength + 2*time.Second: 1, 3 * recentSlots * slotLength: 0} {
+		found, err := s.RecentChanges(t.Context(), now.Add(-since))
+		require.NoError(t, err)
+		require.Equal(t, want[first:], idsOf(found, func(c change) string { return c.ID }))
+	}
 }
 
 func TestProductsAreLoadedByTheirIDs(t *testing.T) {

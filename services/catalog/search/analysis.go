@@ -2,6 +2,7 @@ package search
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +15,7 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis/token/porter"
 	"github.com/blevesearch/bleve/v2/analysis/tokenizer/unicode"
 	"github.com/blevesearch/bleve/v2/registry"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // analysisName is by what name bleve knows our analysis, in every index, whatever it was at the time.
@@ -30,15 +32,25 @@ const stemMark = "\x01"
 // language of the shop. The language of a text is not known, and a German shop has English names: so a word is stemmed in
 // all of them, in the index and in the query alike.
 type analyzer struct {
-	tokenizer analysis.Tokenizer
+	tokenizer tokenizer
 	fold      *asciifolding.AsciiFoldingFilter
 	lower     analysis.TokenFilter
 	stemmers  [][]analysis.TokenFilter // per language
 	stops     analysis.TokenMap
+	stems     *lru.Cache[string, [][]byte] // of words, since the same ones come again and again
 }
 
+const stemsKept = 50_000 // about 6 MB
+
 func newAnalyzer(cache *registry.Cache) (*analyzer, error) {
-	a := &analyzer{tokenizer: unicode.NewUnicodeTokenizer(), fold: asciifolding.New(), lower: lowercase.NewLowerCaseFilter(), stops: analysis.NewTokenMap()}
+	stems, err := lru.New[string, [][]byte](stemsKept)
+	if err != nil {
+		return nil, err
+	}
+	a := &analyzer{
+		tokenizer: tokenizer{unicode.NewUnicodeTokenizer()}, fold: asciifolding.New(), lower: lowercase.NewLowerCaseFilter(),
+		stops: analysis.NewTokenMap(), stems: stems,
+	}
 	for _, names := range [][]string{{en.PossessiveName, porter.Name}, {de.NormalizeName, de.LightStemmerName}} {
 		var filters []analysis.TokenFilter
 		for _, name := range names {
@@ -93,37 +105,50 @@ type word struct {
 	stems [][]byte // one per language, without repetition
 }
 
-// split finds the words of a text, without stems.
-func (a *analyzer) split(text []byte) []word {
-	tokens := a.lower.Filter(a.tokenizer.Tokenize(text))
-	words := make([]word, 0, len(tokens))
-	for _, token := range tokens {
-		if folded := a.folded(token.Term); len(folded) > 0 {
-			words = append(words, word{Token: token, word: folded})
+// each yields the words of a text one by one, without stems.
+func (a *analyzer) each(text []byte) iter.Seq[word] {
+	return func(yield func(word) bool) {
+		one := make(analysis.TokenStream, 1)
+		for token := range a.tokenizer.tokens(text) {
+			one[0] = token
+			a.lower.Filter(one)
+			if folded := a.folded(token.Term); len(folded) > 0 && !yield(word{Token: token, word: folded}) {
+				return
+			}
 		}
 	}
-	return words
 }
+
+// split finds the words of a text, without stems.
+func (a *analyzer) split(text []byte) []word { return slices.Collect(a.each(text)) }
 
 // words finds the words of a text with their stems.
 func (a *analyzer) words(text []byte) []word {
 	words := a.split(text)
+	for i, w := range words {
+		words[i].stems = a.stemsOf(w.Term)
+	}
+	return words
+}
+
+// stemsOf are the stems of a lower-case word, one per language, without repetition.
+func (a *analyzer) stemsOf(term []byte) [][]byte {
+	if stems, known := a.stems.Get(string(term)); known {
+		return stems
+	}
+	var stems [][]byte
 	for _, filters := range a.stemmers {
-		stream := make(analysis.TokenStream, len(words))
-		for i, w := range words {
-			stream[i] = &analysis.Token{Term: bytes.Clone(w.Token.Term)}
-		}
+		stream := analysis.TokenStream{{Term: bytes.Clone(term)}}
 		for _, filter := range filters {
 			stream = filter.Filter(stream)
 		}
-		for i := range words {
-			stem := a.folded(stream[i].Term)
-			if !slices.ContainsFunc(words[i].stems, func(other []byte) bool { return bytes.Equal(other, stem) }) {
-				words[i].stems = append(words[i].stems, stem)
-			}
+		stem := a.folded(stream[0].Term)
+		if !slices.ContainsFunc(stems, func(other []byte) bool { return bytes.Equal(other, stem) }) {
+			stems = append(stems, stem)
 		}
 	}
-	return words
+	a.stems.Add(string(term), stems)
+	return stems
 }
 
 // folded is a lower-case word without accents and apostrophes.

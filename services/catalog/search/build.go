@@ -49,6 +49,23 @@ func (x *Index) BuildWords(ctx context.Context) error {
 	return nil
 }
 
+// Tidy makes words as cheap to search for as after BuildWords, if much was put into their index since. It waits until nothing
+// was between two calls.
+func (x *Index) Tidy(ctx context.Context) error {
+	w := x.words.Load()
+	if w == nil {
+		return nil
+	}
+	now := w.updates.Load()
+	if quiet := x.tidied.Swap(now) == now; !quiet {
+		return nil
+	}
+	if err := w.compact(ctx); err != nil && x.words.Load() == w {
+		return fmt.Errorf("tidy the index of words: %w", err)
+	}
+	return nil
+}
+
 func (x *Index) buildWords(ctx context.Context, path string) error {
 	return buildWords(path, func(yield func(uint32, texts) error) error {
 		const atOnce = 500 // documents of a transaction: one that is open for long keeps the file from using its space again

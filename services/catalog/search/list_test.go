@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -323,6 +324,52 @@ func TestWordsAreBuiltAnewWithoutAGap(t *testing.T) {
 		default:
 		}
 	}
+}
+
+func TestTidyLeavesOneSegmentOnceItIsQuiet(t *testing.T) {
+	x := open(t, t.TempDir())
+	const batches, batch = 3, 2500 // bleve leaves so few of this size as they are
+	for i := range batches {
+		var documents []*Document
+		for j := range batch {
+			documents = append(documents, newTestDocument(fmt.Sprint("t-", i*batch+j), fmt.Sprint("Teapot ", i), 900))
+		}
+		put(t, x, documents...)
+		require.Eventually(t, func() bool { // until it is on disk
+			files, err := filepath.Glob(filepath.Join(x.words.Load().path, "store", "*.zap"))
+			require.NoError(t, err)
+			return len(files) == i+1
+		}, 10*time.Second, 10*time.Millisecond)
+	}
+	segments := func() int {
+		snap, err := x.words.Load().snapshot()
+		require.NoError(t, err)
+		defer func() { require.NoError(t, snap.Close()) }()
+		return len(snap.segments)
+	}
+	require.NoError(t, x.Tidy(t.Context()))
+	require.Equal(t, batches, segments(), "something has just been put into it")
+	require.NoError(t, x.Tidy(t.Context()))
+	require.Equal(t, 1, segments())
+	require.Equal(t, batches*batch, listed(t, x, Query{Words: "teapot"}).Total)
+	require.NoError(t, x.Apply(Change{Remove: []string{"id-t-0"}}))
+	require.Equal(t, batches*batch-1, listed(t, x, Query{Words: "teapot"}).Total)
+}
+
+func TestWordsOfWhatIsGoneTakeNoPlaceFromOthers(t *testing.T) {
+	x := open(t, t.TempDir())
+	soap := newTestDocument("soap", "Soap", 900)
+	soap.SKUs = nil
+	documents, gone := []*Document{soap}, []string(nil)
+	for i := range 2 * maxEndings {
+		for j := range 2 { // more frequent than what stays
+			d := newTestDocument(fmt.Sprintf("gone-%d-%d", i, j), fmt.Sprint("Sa", i), 900)
+			documents, gone = append(documents, d), append(gone, d.ID)
+		}
+	}
+	put(t, x, documents...)
+	require.NoError(t, x.Apply(Change{Remove: gone}))
+	require.Equal(t, []string{"soap"}, slugs(t, listed(t, x, Query{Words: "s"})))
 }
 
 func TestAnIndexIsAsItWasWhenItIsOpenedAgain(t *testing.T) {

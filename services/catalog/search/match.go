@@ -3,7 +3,6 @@ package search
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -62,9 +61,16 @@ func (m *match) cost() int { return 12*len(m.rows) + 200*len(m.terms) + len(m.ke
 
 // marks are the words that were found, for highlighting.
 type marks struct {
-	terms  map[string]bool
-	stems  sync.Map // whether words have a stem that was found, by word
-	prefix string   // what else is marked: words that begin so
+	terms    map[string]bool
+	prefix   string    // what else is marked: words that begin so
+	initials [256]bool // with what they begin, as their stems do
+}
+
+func (m *marks) add(term string) {
+	m.terms[term] = true
+	if word := strings.TrimPrefix(term, stemMark); word != "" {
+		m.initials[word[0]] = true
+	}
 }
 
 type matcher struct {
@@ -83,7 +89,9 @@ func (m *matcher) match(text string, given *Reading) (*match, error) {
 	if len(words) == 0 {
 		return &match{marks: &marks{}}, nil
 	}
-	found := &match{marks: &marks{terms: map[string]bool{}, prefix: string(words[len(words)-1].word)}, reading: given}
+	last := words[len(words)-1].word
+	found := &match{marks: &marks{terms: map[string]bool{}, prefix: string(last)}, reading: given}
+	found.initials[last[0]] = true
 	if given != nil {
 		_, _, err := m.run(found, m.understood(words, given))
 		return found, err

@@ -136,11 +136,21 @@ func (m *matcher) correct(words []word, r *Reading, known bool) (corrected bool,
 			w.Meant = atMost(meant, len(meant), meantBytes/len(words))
 			corrected = corrected || len(meant) > 0
 		}
+	}
+	like := func(i int) bool { // a word of its own, with one edit at most
+		return is[i] || slices.ContainsFunc(r.Words[i].Meant, func(term string) bool { return distance(slots[i].text, term) == 1 })
+	}
+	for i := range slots {
+		w := &r.Words[i]
 		w.Whole = nil
 		if !known && i+1 < len(slots) && (!is[i] || !is[i+1]) { // a word was torn apart and misspelt besides
-			whole, err := m.corrections(s.text + slots[i+1].text)
+			text := slots[i].text + slots[i+1].text
+			whole, err := m.corrections(text)
 			if err != nil {
 				return false, err
+			}
+			if like(i) && like(i+1) { // or rather it was not: nobody means "tabmug" by "reb mug"
+				whole = slices.DeleteFunc(whole, func(term string) bool { return term[0] != text[0] && distance(text, term) > 1 })
 			}
 			w.Whole = atMost(whole, len(whole), wholeBytes/len(words))
 			corrected = corrected || len(whole) > 0

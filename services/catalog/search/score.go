@@ -113,7 +113,7 @@ func (m *matcher) runOne(found *match, r interpretation) (rows []uint32, err err
 		}
 		needed = append(needed, filled{lists, count})
 		for _, l := range lists {
-			found.terms[l.term] = true
+			found.add(l.term)
 		}
 	}
 	slices.SortStableFunc(needed, func(a, b filled) int { return cmp.Compare(a.count, b.count) })

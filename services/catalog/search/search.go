@@ -66,6 +66,7 @@ type Index struct {
 	Options
 	db       *bolt.DB
 	words    atomic.Pointer[words] // nil while there is none
+	tidied   atomic.Int64          // how many updates it had when Tidy last looked
 	synonyms synonyms
 
 	applying sync.Mutex      // one change at a time

@@ -87,7 +87,8 @@ func TestWordsAreFoundAsShoppersTypeThem(t *testing.T) {
 	couch := newTestDocument("sofa", "Two Seat Sofa", 90000)
 	bear := newTestDocument("bear", "Bartholomew Bear", 2000)
 	bear.Category = "plush"
-	put(t, x, cosy, tea, pot, yoyo, couch, bear)
+	kite, tabmug, mug := newTestDocument("kite", "Red Kite", 1500), newTestDocument("tabmug", "Tabmug", 1500), newTestDocument("mug", "Enamel Mug", 1500)
+	put(t, x, cosy, tea, pot, yoyo, couch, bear, kite, tabmug, mug)
 	for query, want := range map[string]struct {
 		slugs      []string
 		correction string
@@ -115,6 +116,9 @@ func TestWordsAreFoundAsShoppersTypeThem(t *testing.T) {
 		"cfae teapto":    {[]string{"teapot"}, "cafe teapot"},
 		"bartolomew":     {[]string{"bear"}, "bartholomew"},
 		"brtholomw baer": {[]string{"bear"}, "bartholomew bear"},
+		"reb kite":       {[]string{"kite"}, "red kite"},
+		"reb mug":        {nil, ""},                      // a red mug, which is not "tabmug" torn apart
+		"tab mgu":        {[]string{"tabmug"}, "tabmug"}, // torn apart and misspelt
 		"SKU-yoyo":       {[]string{"yoyo"}, ""},
 		"teapot rocket":  {nil, ""},
 		"!!! ,":          {nil, ""},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -61,16 +62,24 @@ func (m *matcher) completions(prefix string, most int) ([]string, error) {
 			return nil, err
 		}
 	}
-	return mostFrequent(counts, most), nil
-}
-
-func mostFrequent(counts map[string]int, most int) []string {
-	terms := make([]string, 0, len(counts))
-	for term := range counts {
-		terms = append(terms, term)
+	terms := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	living := terms[:0]
+	for _, term := range terms {
+		if len(living) == most {
+			break
+		}
+		// A dictionary has the words of what is gone, too, until its segment is merged.
+		n, err := m.documents(term)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			living = append(living, term)
+		}
 	}
-	slices.SortFunc(terms, func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
-	return terms[:min(len(terms), most)]
+	return living, nil
 }
 
 // corrections are the words that the text may have been meant to be: as near as can be, and of those the ones that say most.

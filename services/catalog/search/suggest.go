@@ -97,21 +97,15 @@ func (x *Index) matching(m *match, text string) (found []Category) {
 	return found
 }
 
-// has reports whether the word of a text is one that was found. The same words come again and again, and stems cost most of
-// the answer, so they are looked for once.
+// has reports whether the word of a text is one that was found.
 func (m *marks) has(w word) bool {
+	if !m.initials[w.word[0]] {
+		return false
+	}
 	if m.terms[string(w.word)] || m.prefix != "" && bytes.HasPrefix(w.word, []byte(m.prefix)) {
 		return true
 	}
-	if known, seen := m.stems.Load(string(w.Term)); seen {
-		return known.(bool)
-	}
-	found := false
-	for _, w := range sharedAnalyzer().words(w.Term) {
-		found = found || slices.ContainsFunc(w.stems, func(stem []byte) bool { return m.terms[stemMark+string(stem)] })
-	}
-	m.stems.Store(string(w.Term), found)
-	return found
+	return slices.ContainsFunc(sharedAnalyzer().stemsOf(w.Term), func(stem []byte) bool { return m.terms[stemMark+string(stem)] })
 }
 
 // Part is a piece of a text that was found, or one between.
@@ -128,31 +122,28 @@ func (f Found) Highlight(text string) (parts []Part) {
 	if f.marks == nil {
 		return nil
 	}
-	words := sharedAnalyzer().split([]byte(text))
-	first := slices.IndexFunc(words, f.marks.has)
+	long := len(text) > excerpt
+	from, to, first := 0, len(text), -1
+	var words []word // as far as they are shown
+	for w := range sharedAnalyzer().each([]byte(text)) {
+		if first >= 0 && long && w.End-from > excerpt {
+			to = words[len(words)-1].End
+			break
+		}
+		if first < 0 && f.marks.has(w) {
+			first = len(words)
+			// A long text begins and ends between words.
+			if long && w.Start > excerpt/3 {
+				from = w.Start
+				for i := first - 1; i >= 0 && w.Start-words[i].Start <= excerpt/3; i-- {
+					from = words[i].Start
+				}
+			}
+		}
+		words = append(words, w)
+	}
 	if first < 0 {
 		return nil
-	}
-	from, to := 0, len(text)
-	if len(text) > excerpt {
-		// It begins and ends between words.
-		for i := first; i >= 0 && words[first].Start-words[i].Start <= excerpt/3; i-- {
-			from = words[i].Start
-		}
-		if words[first].Start <= excerpt/3 {
-			from = 0
-		}
-		to = from
-		for _, w := range words[first:] {
-			if w.End-from > excerpt {
-				break
-			}
-			to = w.End
-		}
-		if to == words[len(words)-1].End {
-			to = len(text)
-		}
-		to = max(to, words[first].End)
 	}
 	add := func(s string, match bool) {
 		if s != "" {
@@ -164,9 +155,6 @@ func (f Found) Highlight(text string) (parts []Part) {
 	}
 	at := from
 	for _, w := range words[first:] {
-		if w.End > to {
-			break
-		}
 		if f.marks.has(w) {
 			add(text[at:w.Start], false)
 			add(text[w.Start:w.End], true)

@@ -1,11 +1,13 @@
 package search
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2"
@@ -36,6 +38,8 @@ type words struct {
 
 	mu   sync.Mutex
 	rows map[uint64][]uint32 // of the documents of each segment, in its order
+
+	updates atomic.Int64 // how many there were since it was opened
 }
 
 var errBrokenIndex = errors.New("the index of words cannot be read")
@@ -92,7 +96,33 @@ func (w *words) update(changed map[uint32]texts, removed []uint32) error {
 	for _, row := range removed {
 		batch.Delete(key(row))
 	}
+	w.updates.Add(1)
 	return w.index.Batch(batch)
+}
+
+// compact merges all segments into one if a tenth of the documents are not in the largest: a word is looked up in each.
+func (w *words) compact(ctx context.Context) error {
+	advanced, err := w.index.Advanced()
+	if err != nil {
+		return err
+	}
+	index, ok := advanced.(*scorch.Scorch)
+	if !ok {
+		return fmt.Errorf("%w: it is a %T", errBrokenIndex, advanced)
+	}
+	snap, err := w.snapshot()
+	if err != nil {
+		return err
+	}
+	var all, largest uint64
+	for _, seg := range snap.Segments() {
+		n := seg.Segment().Count()
+		all, largest = all+n, max(largest, n)
+	}
+	if err := snap.Close(); err != nil || (all-largest)*10 < all {
+		return err
+	}
+	return index.ForceMerge(ctx, nil)
 }
 
 // buildWords makes an index at path of all that each yields; nothing reads it before it is whole.

@@ -1,6 +1,6 @@
 import { useSuspenseQuery } from '@tanstack/react-query'
-import type { ReactNode } from 'react'
-import { Link, useSearchParams } from 'react-router'
+import { startTransition, useOptimistic, type ReactNode } from 'react'
+import { Link, useNavigate, useSearchParams } from 'react-router'
 import { useCurrency } from '@/api/currency'
 import type { Product, Variant } from '@/api/types'
 import { paths } from '@/paths'
@@ -25,10 +25,22 @@ interface Props {
 /** Everything about one product. The chosen variant stands in the URL. */
 export function ProductDetail({ slug, purchase, more }: Props) {
   const { data: product } = useSuspenseQuery(productQuery(slug, useCurrency()))
-  const [search, setSearch] = useSearchParams()
-  const variant =
+  const [search] = useSearchParams()
+  const navigate = useNavigate()
+  const named =
     product.variants.find(({ sku }) => sku === search.get('variant')) ?? product.variants.find(({ available }) => available !== false) ?? product.variants[0]
-  if (!variant) throw new Error(`product ${slug} has no variant`)
+  if (!named) throw new Error(`product ${slug} has no variant`)
+  // The choice shows at once, while the URL follows.
+  const [variant, show] = useOptimistic(named)
+
+  function choose(next: Variant) {
+    const query = new URLSearchParams(search)
+    query.set('variant', next.sku)
+    startTransition(async () => {
+      show(next)
+      await navigate({ search: query.toString() }, { replace: true, preventScrollReset: true })
+    })
+  }
 
   return (
     <>
@@ -53,21 +65,7 @@ export function ProductDetail({ slug, purchase, more }: Props) {
           <p className={styles.price}>
             <Money value={variant.price} />
           </p>
-          {product.variants.length > 1 && (
-            <VariantChoice
-              variants={product.variants}
-              chosen={variant}
-              onChoose={(sku) =>
-                setSearch(
-                  (now) => {
-                    now.set('variant', sku)
-                    return now
-                  },
-                  { replace: true, preventScrollReset: true },
-                )
-              }
-            />
-          )}
+          {product.variants.length > 1 && <VariantChoice variants={product.variants} chosen={variant} onChoose={choose} />}
           <Availability variant={variant} />
           {purchase(variant, product)}
           <p className={styles.promise}>Shipping and tax are shown before you pay.</p>
@@ -87,7 +85,7 @@ export function ProductDetail({ slug, purchase, more }: Props) {
   )
 }
 
-function VariantChoice({ variants, chosen, onChoose }: { variants: Variant[]; chosen: Variant; onChoose: (sku: string) => void }) {
+function VariantChoice({ variants, chosen, onChoose }: { variants: Variant[]; chosen: Variant; onChoose: (variant: Variant) => void }) {
   return optionsOf(variants, chosen).map(({ name, values }) => (
     <fieldset key={name} className={styles.variants}>
       <legend>{capital(name)}</legend>
@@ -96,7 +94,7 @@ function VariantChoice({ variants, chosen, onChoose }: { variants: Variant[]; ch
           const soldOut = variant.available === false
           return (
             <label key={value} data-sold-out={soldOut || undefined} data-elsewhere={changes.length > 0 || undefined}>
-              <input type="radio" name={name} value={value} checked={variant.sku === chosen.sku} onChange={() => onChoose(variant.sku)} />
+              <input type="radio" name={name} value={value} checked={variant.sku === chosen.sku} onChange={() => onChoose(variant)} />
               <span>
                 {capital(value)}
                 {changes.length > 0 && <span className="visually-hidden"> (with another {changes.map(capital).join(' and ')})</span>}
