@@ -64,20 +64,17 @@ func FromRequest(r *http.Request) (string, error) {
 // that waits for longer than the database lets it is told to come again ("still-running"). An effect that fails saves
 // nothing, so that the key stays usable; if it failed because the first one had happened, the first one's answer counts.
 func Run(ctx context.Context, pool *pgxpool.Pool, k Key, effect func(tx pgx.Tx) (status int, answer any, err error)) (Answer, error) {
-	hash := sha256.Sum256(k.Body)
 	var answer Answer
 	err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		status, value, err := effect(tx)
 		if err != nil {
 			return err
 		}
-		body, err := json.Marshal(value)
-		if err != nil {
-			return fmt.Errorf("encode answer: %w", err)
+		var b pgx.Batch
+		if answer, err = k.Save(&b, status, value); err != nil {
+			return err
 		}
-		answer = Answer{Status: status, Body: body}
-		if _, err := tx.Exec(ctx, `insert into idempotency_keys (scope, key, body_hash, status, answer) values ($1, $2, $3, $4, $5)`,
-			k.Scope, k.Key, hash[:], status, body); err != nil {
+		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return fmt.Errorf("save idempotency key: %w", err)
 		}
 		return nil
@@ -93,6 +90,18 @@ func Run(ctx context.Context, pool *pgxpool.Pool, k Key, effect func(tx pgx.Tx) 
 			WithRetryAfter(time.Second)
 	}
 	return Answer{}, err
+}
+
+// Save adds to b what saves the key with what its effect is answered with, for effects that share a transaction. It violates
+// a unique constraint if the key was saved before; Run then knows what to do.
+func (k Key) Save(b *pgx.Batch, status int, value any) (Answer, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return Answer{}, fmt.Errorf("encode answer: %w", err)
+	}
+	hash := sha256.Sum256(k.Body)
+	b.Queue(`insert into idempotency_keys (scope, key, body_hash, status, answer) values ($1, $2, $3, $4, $5)`, k.Scope, k.Key, hash[:], status, body)
+	return Answer{Status: status, Body: body}, nil
 }
 
 // Stored is the answer that a key already has, if any, for callers whose preparations for the effect may fail once it has

@@ -72,6 +72,9 @@ type catchup struct {
 	producer string
 	topics   []string
 	store    consumer
+
+	stored string // the cursor that was saved last, by this replica or another
+	cursor string // that, or one beyond it that no fact lies between
 }
 
 func (c *catchup) run(ctx context.Context) error {
@@ -88,21 +91,22 @@ func (c *catchup) run(ctx context.Context) error {
 }
 
 // round reads the feed from the cursor to its end. An event that fails does not keep those behind it waiting, but the
-// saved cursor stays before it, so that the next round offers it again.
+// cursor stays before it, so that the next round offers it again.
 func (c *catchup) round(ctx context.Context) error {
-	cursor, err := c.store.Load(ctx, c.producer)
+	stored, err := c.store.Load(ctx, c.producer)
 	if err != nil {
 		return fmt.Errorf("load cursor: %w", err)
 	}
+	if stored != c.stored {
+		c.stored, c.cursor = stored, stored
+	}
+	cursor := c.cursor
 	whole := true
-	for {
-		var page web.Page[events.Envelope]
+	for more := true; more; {
+		var page feedPage
 		query := url.Values{"topics": {strings.Join(c.topics, ",")}, "after": {cursor}}
 		if err := c.bus.Call(ctx, c.producer, http.MethodGet, "/outbox?"+query.Encode(), nil, &page); err != nil {
 			return err
-		}
-		if len(page.Items) == 0 {
-			return nil
 		}
 		missing, err := c.store.unseen(ctx, page.Items)
 		if err != nil {
@@ -117,11 +121,16 @@ func (c *catchup) round(ctx context.Context) error {
 				whole = false
 			}
 		}
-		cursor = page.NextCursor
-		if whole {
-			if err := c.store.Save(ctx, c.producer, cursor); err != nil {
+		if whole && len(page.Items) > 0 {
+			if err := c.store.Save(ctx, c.producer, page.NextCursor); err != nil {
 				return fmt.Errorf("save cursor: %w", err)
 			}
+			c.stored = page.NextCursor
 		}
+		if whole { // without facts that is worth no write
+			c.cursor = page.NextCursor
+		}
+		cursor, more = page.NextCursor, page.More
 	}
+	return nil
 }

@@ -1,6 +1,9 @@
 package outbox
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,10 +22,51 @@ import (
 )
 
 const (
-	feedPage = 500
+	feedRows = 500
 	// settled is how long the broker has for a fact before consumers look for it in the feed.
 	settled = 3 * time.Second
 )
+
+// feedPage is what the feed answers with. NextCursor is to be asked for at once if there are more, and later otherwise.
+type feedPage struct {
+	web.Page[events.Envelope]
+	More bool `json:"more,omitempty"`
+}
+
+// feedCursor says how far a consumer has read the feed, whose order is (Xid, Seq), and what it is to be told next: the facts of
+// transactions older than Horizon, the oldest that was open at At. It stands at a fact that is there: after a crash
+// PostgreSQL counts on from what was committed, and gives numbers of transactions that were not to others.
+type feedCursor struct {
+	Xid, Seq, Horizon int64
+	At                time.Time
+}
+
+func (c feedCursor) String() string {
+	return fmt.Sprintf("%d-%d-%d-%d", c.Xid, c.Seq, c.Horizon, c.At.UnixMilli())
+}
+
+// parseCursor reads what String writes. What has been read is enough; "" is the beginning.
+func parseCursor(s string) (c feedCursor, err error) {
+	if s == "" {
+		s = "0-0"
+	}
+	var at int64
+	numbers := []*int64{&c.Xid, &c.Seq, &c.Horizon, &at}
+	parts := strings.Split(s, "-")
+	if len(parts) != len(numbers) && len(parts) != 2 {
+		err = strconv.ErrSyntax
+	}
+	for i := 0; i < len(parts) && err == nil; i++ {
+		var n uint64
+		n, err = strconv.ParseUint(parts[i], 10, 63)
+		*numbers[i] = int64(n)
+	}
+	if err != nil {
+		return feedCursor{}, problem.New(problem.Invalid, "invalid-cursor", "after is not a cursor of this feed.")
+	}
+	c.At = time.UnixMilli(at)
+	return c, nil
+}
 
 // Routes adds GET /outbox?topics=a,b&after=cursor: this service's facts of those topics in the order of their commits,
 // for the services that subscribe to them.
@@ -35,50 +79,63 @@ func Routes(r *mux.Router, pool *pgxpool.Pool, app string) {
 				return problem.New(problem.NotFound, "no-such-feed", "There is no feed of %q for you here.", topic)
 			}
 		}
-		xid, seq, err := parseCursor(r.URL.Query().Get("after"))
+		from, err := parseCursor(r.URL.Query().Get("after"))
 		if err != nil {
 			return err
 		}
-		// Rows of transactions that may still be open, or that committed among such, are left for a later page: the
-		// cursor must never pass a row that is not visible yet.
-		rows, err := pool.Query(r.Context(), `select id::text, topic, subject, traceparent, data, created_at, xid::text::bigint, seq
-			from outbox where (xid, seq) > ($1::text::xid8, $2) and xid < pg_snapshot_xmin(pg_current_snapshot()) and topic = any($3)
-			order by xid, seq limit $4`, strconv.FormatInt(xid, 10), seq, topics, feedPage)
+		page, err := readFeed(r.Context(), pool, app, topics, from, time.Now())
 		if err != nil {
 			return fmt.Errorf("read feed: %w", err)
 		}
-		type positioned struct {
-			row
-			Xid, Seq int64
-		}
-		page, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (p positioned, err error) {
-			err = r.Scan(&p.ID, &p.Topic, &p.Subject, &p.TraceParent, &p.Data, &p.CreatedAt, &p.Xid, &p.Seq)
-			return p, err
-		})
-		if err != nil {
-			return fmt.Errorf("read feed: %w", err)
-		}
-		answer := web.Page[events.Envelope]{Items: []events.Envelope{}}
-		for _, p := range page {
-			if time.Since(p.CreatedAt) < settled {
-				break
-			}
-			answer.Items = append(answer.Items, p.envelope(app))
-			answer.NextCursor = fmt.Sprintf("%d-%d", p.Xid, p.Seq)
-		}
-		return web.Encode(w, http.StatusOK, answer)
+		return web.Encode(w, http.StatusOK, page)
 	})).Methods(http.MethodGet)
 }
 
-func parseCursor(s string) (xid, seq int64, err error) {
-	if s == "" {
-		return 0, 0, nil
+// readFeed is the feed from a cursor on. It ends before the transactions that were open a moment ago: those that are still
+// open may yet add rows before others that can be seen, and the rest is left to the broker for now. A page that is not
+// full has all there was, of whatever topic, so that nobody reads again what was not for them.
+func readFeed(ctx context.Context, pool *pgxpool.Pool, app string, topics []string, from feedCursor, now time.Time) (page feedPage, err error) {
+	page.Items = []events.Envelope{}
+	if age := now.Sub(from.At); 0 <= age && age < settled {
+		page.NextCursor = from.String()
+		return page, nil
 	}
-	a, b, ok := strings.Cut(s, "-")
-	xid, errX := strconv.ParseInt(a, 10, 64)
-	seq, errS := strconv.ParseInt(b, 10, 64)
-	if !ok || errX != nil || errS != nil || xid < 0 || seq < 0 {
-		return 0, 0, problem.New(problem.Invalid, "invalid-cursor", "after is not a cursor of this feed.")
+	var oldestOpen int64
+	if err := pool.QueryRow(ctx, `select pg_snapshot_xmin(pg_current_snapshot())::text::bigint`).Scan(&oldestOpen); err != nil {
+		return page, err
 	}
-	return xid, seq, nil
+	if from.Xid >= oldestOpen {
+		from = feedCursor{} // of the database before it was restored, which counts anew
+	}
+	if until := min(from.Horizon, oldestOpen); until > from.Xid {
+		rows, err := pool.Query(ctx, `select id::text, topic, subject, traceparent, data, created_at, xid::text::bigint, seq
+			from outbox where (xid, seq) > ($1::bigint::text::xid8, $2) and xid < $3::bigint::text::xid8 and topic = any($4) order by xid, seq limit $5`,
+			from.Xid, from.Seq, until, topics, feedRows)
+		if err != nil {
+			return page, err
+		}
+		var fact row
+		if _, err := pgx.ForEachRow(rows, []any{
+			&fact.ID, &fact.Topic, &fact.Subject, &fact.TraceParent, &fact.Data, &fact.CreatedAt, &from.Xid, &from.Seq,
+		}, func() error {
+			fact.Data = bytes.Clone(fact.Data)
+			page.Items = append(page.Items, fact.envelope(app))
+			return nil
+		}); err != nil {
+			return page, err
+		}
+		if page.More = len(page.Items) == feedRows; page.More {
+			page.NextCursor = from.String()
+			return page, nil
+		}
+		err = pool.QueryRow(ctx, `select xid::text::bigint, seq from outbox
+			where (xid, seq) > ($1::bigint::text::xid8, $2) and xid < $3::bigint::text::xid8 order by xid desc, seq desc limit 1`,
+			from.Xid, from.Seq, until).Scan(&from.Xid, &from.Seq)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return page, err
+		}
+	}
+	from.Horizon, from.At = oldestOpen, now
+	page.NextCursor = from.String()
+	return page, nil
 }

@@ -3,26 +3,27 @@ package outbox
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/sidecart/sidecart/events"
 )
 
 func FuzzCursor(f *testing.F) {
-	for _, cursor := range []string{"", "1-2", "-1-2", "9223372036854775808-1", "1-", "1-2-3", "+1-2", "a-b"} {
+	for _, cursor := range []string{
+		"", "1-2", "1-2-3-4", "1-2-3", "1-2-3-4-5", "-1-2", "1--2", "9223372036854775808-1", "1-2-3-9223372036854775808", "1-", "+1-2", "a-b",
+	} {
 		f.Add(cursor)
 	}
-	f.Fuzz(func(t *testing.T, cursor string) {
-		xid, seq, err := parseCursor(cursor)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseCursor(text)
 		if err != nil {
 			return
 		}
-		if xid < 0 || seq < 0 {
-			t.Fatalf("%q is %d-%d", cursor, xid, seq)
+		if c.Xid < 0 || c.Seq < 0 || c.Horizon < 0 {
+			t.Fatalf("%q is %v", text, c)
 		}
-		if x, s, err := parseCursor(fmt.Sprintf("%d-%d", xid, seq)); err != nil || x != xid || s != seq {
-			t.Fatalf("%q is %d-%d, and that %d-%d: %v", cursor, xid, seq, x, s, err)
+		if again, err := parseCursor(c.String()); err != nil || again != c {
+			t.Fatalf("%q is %v, and that %v: %v", text, c, again, err)
 		}
 	})
 }

@@ -150,6 +150,9 @@ func (in *inbox) insert(ctx context.Context, tx pgx.Tx, ids []string) (fresh map
 
 // unseen filters the events that have had no effect here yet.
 func (in *inbox) unseen(ctx context.Context, page []events.Envelope) ([]events.Envelope, error) {
+	if len(page) == 0 {
+		return nil, nil
+	}
 	ids := make([]string, len(page))
 	for i, e := range page {
 		ids[i] = e.ID

@@ -24,7 +24,7 @@ const (
 	relayTime   = 15 * time.Second
 	relayPoll   = time.Second
 	leftAlone   = 2 * time.Second        // how long the process that committed a fact has for it, before others look
-	markPeriod  = 200 * time.Millisecond // how long facts that left may look as if they had not
+	markPeriod  = 500 * time.Millisecond // how long facts that left may look as if they had not
 	gatherTime  = 200 * time.Millisecond // how long an unhurried fact waits for others
 	alarmAge    = 30 * time.Second
 	alarmPeriod = 10 * time.Second
@@ -48,11 +48,12 @@ type relay struct {
 	away   atomic.Bool         // the broker did not answer: leave it to the poll, which asks once a second
 
 	mu   sync.Mutex
-	sent []string // ids to be marked
+	sent []string      // ids to be marked
+	left chan struct{} // has one in it while there may be some
 }
 
 func newRelay(pool *pgxpool.Pool, bus Bus, app string) *relay {
-	r := &relay{pool: pool, bus: bus, app: app, queues: map[string]chan row{}}
+	r := &relay{pool: pool, bus: bus, app: app, queues: map[string]chan row{}, left: make(chan struct{}, 1)}
 	for topic, route := range events.Routes {
 		if route.Producer == app {
 			r.queues[topic] = make(chan row, relayQueue)
@@ -82,8 +83,9 @@ func (r *relay) run(ctx context.Context) error {
 	for topic, queue := range r.queues {
 		group.Go(func() { r.forward(ctx, topic, queue) })
 	}
-	alarm, poll, mark := time.NewTicker(alarmPeriod), time.NewTicker(relayPoll), time.NewTicker(markPeriod)
-	defer func() { alarm.Stop(); poll.Stop(); mark.Stop() }()
+	alarm, poll := time.NewTicker(alarmPeriod), time.NewTicker(relayPoll)
+	defer func() { alarm.Stop(); poll.Stop() }()
+	var mark <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -91,7 +93,9 @@ func (r *relay) run(ctx context.Context) error {
 			return nil
 		case <-alarm.C:
 			r.alarm(ctx)
-		case <-mark.C:
+		case <-r.left:
+			mark = time.After(markPeriod)
+		case <-mark:
 			r.mark(ctx)
 		case <-poll.C:
 			r.gather(ctx)
@@ -139,7 +143,14 @@ func (r *relay) forward(ctx context.Context, topic string, queue <-chan row) {
 		for _, e := range batch {
 			r.sent = append(r.sent, e.ID)
 		}
+		first := len(r.sent) == len(batch)
 		r.mu.Unlock()
+		if first {
+			select {
+			case r.left <- struct{}{}:
+			default: // it is known already
+			}
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type board struct {
 	mu     sync.Mutex
 	hear   func(payload string, what any) // nil while nobody listens
 	untold []string                       // to other processes
+	news   chan struct{}                  // has one in it while there may be something untold
 }
 
 type boardKey struct {
@@ -37,7 +38,7 @@ type boardKey struct {
 var boards sync.Map
 
 func boardOf(pool *pgxpool.Pool, channel string) *board {
-	b, _ := boards.LoadOrStore(boardKey{pool, channel}, &board{})
+	b, _ := boards.LoadOrStore(boardKey{pool, channel}, &board{news: make(chan struct{}, 1)})
 	return b.(*board)
 }
 
@@ -82,6 +83,10 @@ func (a *announcements) After() {
 		}
 		b.mu.Unlock()
 		if hear != nil {
+			select {
+			case b.news <- struct{}{}:
+			default: // it is known already
+			}
 			hear(n.payload, n.what)
 		}
 	}
@@ -118,13 +123,16 @@ func (b *board) listen(hear func(string, any)) {
 
 // pass tells other processes what was announced in this one. What it cannot tell is lost, as it is while they are away.
 func (b *board) pass(ctx context.Context, pool *pgxpool.Pool, channel string) {
-	tick := time.NewTicker(tellPeriod)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-b.news:
+		}
+		select { // for all else of this moment
+		case <-ctx.Done():
+			return
+		case <-time.After(tellPeriod):
 		}
 		for payload := b.next(); payload != ""; payload = b.next() {
 			if _, err := pool.Exec(ctx, `select pg_notify($1, $2)`, channel, payload); err != nil && ctx.Err() == nil {
