@@ -30,7 +30,8 @@ func TestAnErasedAccountLeavesNobody(t *testing.T) {
 		require.JSONEq(t, `{"kept":[]}`, erased.text)
 	}
 	for _, table := range []string{"accounts", "sessions", "verifications", "password_resets", "totp", "recovery_codes", "passkeys", "places", "refresh_tokens", "outbox"} {
-		require.Zero(t, s.count(`select count(*) from `+table+` t where t::text ilike '%ada%' or t::text like '%argon2id%'`), table)
+		// As a word of its own: an id in hexadecimal may have these letters, too.
+		require.Zero(t, s.count(`select count(*) from `+table+` t where t::text ~* '\yada\y' or t::text like '%argon2id%'`), table)
 	}
 	require.Zero(t, s.count(`select count(*) from totp`)+s.count(`select count(*) from passkeys`)+s.count(`select count(*) from places`))
 	requireProblem(t, 401, "session-expired", s.refresh(session.string("refreshToken")))

@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"github.com/sidecart/sidecart/events"
 	"github.com/sidecart/sidecart/internal/problem"
 )
 
@@ -33,6 +34,13 @@ func (i *Item) Change(n int64) error {
 	i.Available += n
 	i.Version++
 	return nil
+}
+
+// Move changes how many pieces there are, and how many of them are kept for orders, and returns what is to be told of it.
+func (i *Item) Move(onHand, reserved int64) []events.Fact {
+	next, facts := i.level().moved(onHand - reserved)
+	i.OnHand, i.Reserved, i.Available, i.Version = i.OnHand+onHand, i.Reserved+reserved, next.Free, next.Version
+	return facts
 }
 
 // Movement is a change of a count, as the ledger has it. One of the threshold changes it by nothing, and notes what it was

@@ -49,17 +49,23 @@ func (d *deliveries) Call(context.Context, string, string, string, any, any) err
 	return errors.New("ordering is away, so its feed brings nothing")
 }
 
-// Five thousand want the last piece at the same moment, through the inbox and the relay as they run: one gets it, and every
-// other one is told so. How long the last of them waits is logged; `make bench` measures it in the whole shop.
-func TestFiveThousandBuyersOfTheLastPiece(t *testing.T) {
-	f := newFixture(t, pieces("LAST", 1))
-	bus := &deliveries{handlers: make(chan func(context.Context, []events.Envelope) error, 1), told: map[string]map[string]bool{}}
-	ctx, stop := context.WithCancel(t.Context())
+// listen runs inbox and relay on a broker of the test's own until the test ends, as ctx does then.
+func (f *fixture) listen() (bus *deliveries, ctx context.Context) {
+	bus = &deliveries{handlers: make(chan func(context.Context, []events.Envelope) error, 1), told: map[string]map[string]bool{}}
+	ctx, stop := context.WithCancel(f.Context())
 	var tasks sync.WaitGroup
 	for _, task := range outbox.Run(f.stock.db, bus, app, f.subscriptions()...) {
 		tasks.Go(func() { _ = task(ctx) })
 	}
-	t.Cleanup(func() { stop(); tasks.Wait() })
+	f.Cleanup(func() { stop(); tasks.Wait() })
+	return bus, ctx
+}
+
+// Five thousand want the last piece at the same moment, through the inbox and the relay as they run: one gets it, and every
+// other one is told so. How long the last of them waits is logged; `make bench` measures it in the whole shop.
+func TestFiveThousandBuyersOfTheLastPiece(t *testing.T) {
+	f := newFixture(t, pieces("LAST", 1))
+	bus, ctx := f.listen()
 	handle := <-bus.handlers
 
 	orders := make([]string, 5000)

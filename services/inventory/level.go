@@ -10,10 +10,14 @@ type level struct {
 	Version   int64
 }
 
-// moved is what is to be told of a change by n free pieces. Version is what the change counts it up to, if it is told that
-// the SKU is in stock again, or no more; whoever saves the change does that by the same rule.
-func (l level) moved(n int64) []events.Fact {
-	return l.became(level{l.SKU, l.Free + n, l.Threshold, l.Version + 1})
+// moved is the level after a change by n free pieces, and what is to be told of it. Version counts the changes that are told
+// to make the SKU available, or no more.
+func (l level) moved(n int64) (next level, facts []events.Fact) {
+	next = level{l.SKU, l.Free + n, l.Threshold, l.Version}
+	if (l.Free > 0) != (next.Free > 0) {
+		next.Version++
+	}
+	return next, l.became(next)
 }
 
 // became is what is to be told when a SKU's level has become next.

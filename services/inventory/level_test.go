@@ -124,7 +124,7 @@ func TestFactsAreEnoughToFollow(t *testing.T) {
 		inStock, low := false, true
 		for range rapid.IntRange(1, 30).Draw(r, "moves") {
 			n := rapid.Int64Range(-l.Free, 10).Draw(r, "n")
-			facts := l.moved(n)
+			next, facts := l.moved(n)
 			before := l
 			l.Free += n
 			for _, fact := range facts {
@@ -138,6 +138,7 @@ func TestFactsAreEnoughToFollow(t *testing.T) {
 					low = true
 				}
 			}
+			require.Equal(r, l, next, "the version is that of the last fact")
 			if !l.low() {
 				low = false
 			}

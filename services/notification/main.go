@@ -57,7 +57,7 @@ func run(ctx context.Context, env boot.Env) error {
 	if err != nil {
 		return err
 	}
-	srv := &server{pool: pool, store: &store{pool}}
+	srv := &server{pool: pool, store: newStore(pool)}
 	writer := &writer{
 		store: srv.store, owners: owners{car.Call}, ses: sender, shop: shop, operators: alerts, now: time.Now,
 		limit: rate.NewLimiter(rate.Limit(perSecond), perSecond),

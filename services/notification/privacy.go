@@ -23,7 +23,9 @@ func (s *store) Export(ctx context.Context, person identity.CustomerID) (map[str
 
 // Erase forgets that there were any.
 func (s *store) Erase(ctx context.Context, person identity.CustomerID) ([]privacy.Kept, error) {
-	if _, err := s.pool.Exec(ctx, `delete from messages where recipient = $1`, person); err != nil {
+	if _, err := s.pool.Exec(ctx, `
+		with theirs as materialized (select id from messages where recipient = $1 order by id for update)
+		delete from messages m using theirs t where m.id = t.id`, person); err != nil {
 		return nil, fmt.Errorf("erase messages: %w", err)
 	}
 	return nil, nil

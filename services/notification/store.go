@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sidecart/sidecart/events"
+	"github.com/sidecart/sidecart/internal/batch"
 	"github.com/sidecart/sidecart/internal/lease"
 	"github.com/sidecart/sidecart/internal/postgres"
 	"github.com/sidecart/sidecart/internal/web"
@@ -28,11 +29,25 @@ func migrations() fs.FS {
 	return sub
 }
 
-// store is the only place that knows how messages are kept.
-type store struct{ pool *pgxpool.Pool }
+// store is the only place that knows how messages are kept. What changes several messages locks them in the order of their
+// ids, so that no two wait for each other.
+type store struct {
+	pool    *pgxpool.Pool
+	endings *batch.Batcher[ending, struct{}]
+}
+
+func newStore(pool *pgxpool.Pool) *store {
+	s := &store{pool: pool}
+	s.endings = batch.New(width, s.settle)
+	return s
+}
 
 // dueChannel is told of a message that somebody waits for. The others are looked for once a second, many at a time.
 const dueChannel = "message_due"
+
+// overtaking is by how much a mail that somebody waits for is due before it is owed: it is written before all that came in that
+// time, since others wait for the send rate by the thousand when many buy at once.
+const overtaking = time.Hour
 
 // owe commits, with tx, that a mail is to be written. The same mail because of the same event is owed once. The mail about
 // a new order waits for a while, and is not owed any more once there is one about what became of the order, whichever of
@@ -55,6 +70,7 @@ func owe(ctx context.Context, tx pgx.Tx, m Message) error {
 		d.awaited = false
 	}
 	if d.awaited {
+		d.delay = -overtaking
 		if err := postgres.Announce(ctx, tx, dueChannel, "", nil); err != nil {
 			return err
 		}
@@ -99,9 +115,13 @@ func save(ctx context.Context, tx pgx.Tx, owed []debt) error {
 	}
 	var b pgx.Batch
 	if len(abouts) > 0 {
-		b.Queue(`update messages m set state = 'dropped', reason = 'overtaken by ' || n.template, due_at = null, leased_until = null
-			from unnest($1::text[], $2::text[]) as n (about, template)
-			where m.about = n.about and m.template = 'order-placed' and m.state = 'waiting'`, abouts, templates)
+		b.Queue(`
+			with overtaken as materialized (
+				select m.id, n.template from messages m join unnest($1::text[], $2::text[]) as n (about, template) using (about)
+				where m.template = 'order-placed' and m.state = 'waiting' order by m.id for update of m
+			)
+			update messages m set state = 'dropped', reason = 'overtaken by ' || o.template, due_at = null, leased_until = null
+			from overtaken o where m.id = o.id`, abouts, templates)
 	}
 	for _, some := range [][]debt{news, placed} {
 		if len(some) > 0 {
@@ -172,14 +192,51 @@ func (s *store) Lease(ctx context.Context, n int) ([]work, error) {
 	})
 }
 
-// Settle saves how a message ended. What SES has taken stays sent, whoever settles later.
+// ending is how a message ended.
+type ending struct {
+	id                string
+	state             State
+	reason, messageID string
+}
+
+// Settle saves how a message ended, together with those that end at the same moment. What SES has taken stays sent, whoever
+// settles later.
 func (s *store) Settle(ctx context.Context, id string, state State, reason, messageID string) error {
+	return s.endings.Do(ctx, ending{id, state, reason, messageID})[0].Err
+}
+
+// settle saves a round of endings in one statement or, should that fail, each by itself.
+func (s *store) settle(ctx context.Context, round []*batch.Item[ending, struct{}]) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	err := s.settleAll(ctx, round)
+	for i, item := range round {
+		if item.Err = err; err != nil && len(round) > 1 {
+			item.Err = s.settleAll(ctx, round[i:i+1])
+		}
+	}
+}
+
+// settleAll takes of two endings of one message, by a writer who lost its lease and the next, the one that says it was sent.
+func (s *store) settleAll(ctx context.Context, round []*batch.Item[ending, struct{}]) error {
+	var texts [4][]string
+	for _, item := range round {
+		for i, text := range []string{item.In.id, string(item.In.state), item.In.reason, item.In.messageID} {
+			texts[i] = append(texts[i], text)
+		}
+	}
 	_, err := s.pool.Exec(ctx, `
-		update messages set state = $2, reason = $3, message_id = $4, due_at = null, leased_until = null,
-			sent_at = case when $2 = 'sent' then now() end
-		where id = $1 and state <> 'sent'`, id, state, reason, messageID)
+		with ended as (
+			select distinct on (id) * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (id, state, reason, message_id)
+			order by id, state = 'sent' desc
+		), locked as materialized (
+			select id from messages where id = any($1) order by id for update
+		)
+		update messages m set state = e.state, reason = e.reason, message_id = e.message_id, due_at = null, leased_until = null,
+			sent_at = case when e.state = 'sent' then now() end
+		from ended e join locked using (id) where m.id = e.id and m.state <> 'sent'`, texts[0], texts[1], texts[2], texts[3])
 	if err != nil {
-		return fmt.Errorf("settle message %s: %w", id, err)
+		return fmt.Errorf("settle %d messages: %w", len(round), err)
 	}
 	return nil
 }

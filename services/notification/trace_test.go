@@ -13,7 +13,7 @@ import (
 
 func TestATraceHasTheMailsAboutTheOrder(t *testing.T) {
 	t.Parallel()
-	s := &store{postgrestest.New(t, migrations())}
+	s := newStore(postgrestest.New(t, migrations()))
 	order := uuid.Must(uuid.NewV7()).String()
 	for _, about := range []string{order, uuid.NewString()} {
 		require.NoError(t, postgres.InTx(t.Context(), s.pool, func(tx pgx.Tx) error {

@@ -22,7 +22,8 @@ import (
 const (
 	width = 8 // mails being written at once, in one replica
 
-	sendTimeout = lease.JobTime - 2*time.Second // finding out, writing and sending; the rest of a job is its commit
+	settleTimeout = 2 * time.Second
+	sendTimeout   = lease.JobTime - settleTimeout // finding out, writing and sending; the rest of a job is its commit
 
 	firstPause   = time.Second // before a mail is tried again
 	longestPause = 15 * time.Second
@@ -70,10 +71,10 @@ func (w *writer) send(ctx context.Context, job work) {
 		}
 		return
 	}
-	// Until this is saved, the next writer would send again: the window is kept small, and a short outage of the
-	// database is waited for.
+	// Until this is saved, the next writer would send again: the window is kept small - who ends alone waits for nobody, who
+	// ends while others are being saved shares the next statement - and a short outage of the database is waited for.
 	for try := range 5 {
-		if err = w.store.Settle(ctx, job.ID, state, reason, messageID); err == nil {
+		if err = w.store.Settle(ctx, job.ID, state, reason, messageID); err == nil || ctx.Err() != nil {
 			break
 		}
 		time.Sleep(time.Duration(try+1) * 100 * time.Millisecond)

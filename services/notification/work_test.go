@@ -125,7 +125,7 @@ func newDesk(t *testing.T) *desk {
 		return json.Unmarshal(b, out)
 	}
 	d.writer = &writer{
-		store: &store{d.pool}, owners: owners{call}, ses: newSES(d.ses.URL, "eu-central-1", "id", "key", "shop@sidecart.example"),
+		store: newStore(d.pool), owners: owners{call}, ses: newSES(d.ses.URL, "eu-central-1", "id", "key", "shop@sidecart.example"),
 		shop: shop, operators: "operators@sidecart.example", limit: rate.NewLimiter(rate.Inf, 1), now: time.Now,
 	}
 	return d
@@ -424,6 +424,24 @@ func TestOwnerAway(tt *testing.T) {
 	d.await(Sent)
 	sent, _ := d.ses.counts()
 	require.Equal(tt, 1, sent)
+}
+
+// Whoever registers while a thousand orders are being told of waits for none of their mails.
+func TestWhoWaitsForAMailIsServedFirst(tt *testing.T) {
+	d := newDesk(tt)
+	for i := range 20 {
+		order := paid()
+		order.OrderID = fmt.Sprintf("%s%02d", order.OrderID[:len(order.OrderID)-2], i)
+		require.NoError(tt, d.hear(fmt.Sprint("event-", i), order))
+	}
+	require.NoError(tt, postgres.InTx(tt.Context(), d.pool, func(tx pgx.Tx) error {
+		return owe(tt.Context(), tx, Message{EventID: "event-20", Template: "verify-email", Recipient: "user-1", About: "request-1"})
+	}))
+	jobs, err := d.writer.store.Lease(tt.Context(), 1)
+	require.NoError(tt, err)
+	require.Len(tt, jobs, 1)
+	require.Equal(tt, "verify-email", jobs[0].Template)
+	require.True(tt, jobs[0].ExpiresAt.After(time.Now().Add(verificationLife-time.Minute)), "it is as good for as long as any")
 }
 
 // A writer dies after it leased a message; another takes over after the lease.

@@ -22,6 +22,7 @@ import (
 	"github.com/sidecart/sidecart/internal/idempotency"
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/internal/money"
+	"github.com/sidecart/sidecart/internal/postgres"
 	"github.com/sidecart/sidecart/internal/problem"
 	"github.com/sidecart/sidecart/internal/web"
 	"github.com/sidecart/sidecart/services/ordering/order"
@@ -60,7 +61,7 @@ func read(t testing.TB, w *httptest.ResponseRecorder, status int, v any) {
 
 func TestEverythingAboutAnOrderSurvivesTheStore(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	d := draftOf(anna)
 	d.ID, d.CheckoutID = uuid.NewString(), "basket-1-a"
 	_, err := s.Place(t.Context(), idempotency.Key{Scope: "test", Key: "k"}, d, nil, epoch)
@@ -96,10 +97,11 @@ func TestInvoiceNumbersHaveNoGaps(t *testing.T) {
 	var group errgroup.Group
 	for i, o := range orders {
 		group.Go(func() error {
-			err := pgx.BeginFunc(t.Context(), s.orders.db, func(tx pgx.Tx) error {
-				if err := s.orders.Apply(t.Context(), tx, o.ID, func(o *order.Order) {
+			err := postgres.InTx(t.Context(), s.orders.db, func(tx pgx.Tx) error {
+				if _, err := s.orders.update(t.Context(), tx, o.ID, func(o *order.Order) error {
 					o.Reserve(waits, epoch)
 					o.Settle("p", o.Total, epoch)
+					return nil
 				}); err != nil || i%4 != 0 {
 					return err
 				}

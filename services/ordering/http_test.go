@@ -54,7 +54,7 @@ func newShop(t testing.TB) *shop {
 	client, err := sidecar.New(app, side.URL, "")
 	require.NoError(t, err)
 	s := &server{
-		orders: newStore(t), catalog: newCatalog(client), news: &news{}, wait: waits, publicURL: "http://localhost:8080",
+		orders: testStore(t), catalog: newCatalog(client), news: &news{}, wait: waits, publicURL: "http://localhost:8080",
 		seller: []string{"Sidecart", "Marktplatz 1", "10115 Berlin"}, now: func() time.Time { return epoch },
 	}
 	s.coupons = couponStore{s.orders.db}

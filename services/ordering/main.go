@@ -46,7 +46,7 @@ func run(ctx context.Context, env boot.Env) error {
 	}
 
 	s := &server{
-		orders: &store{db, wait}, coupons: coupons, catalog: newCatalog(side), news: &news{}, wait: wait, seller: seller(env),
+		orders: newStore(db, wait), coupons: coupons, catalog: newCatalog(side), news: &news{}, wait: wait, seller: seller(env),
 		publicURL: strings.TrimSuffix(env.Get("SIDECART_PUBLIC_URL"), "/"),
 		now:       func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as PostgreSQL keeps it
 	}

@@ -57,7 +57,7 @@ func TestOnlyInvoicesOutliveAnErasure(t *testing.T) {
 
 func TestAnExportHasEveryOrderOfThePersonAlone(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	mine := s.place(t, anna, epoch)
 	s.place(t, boris, epoch)
 	data, err := s.Export(t.Context(), anna.Subject)

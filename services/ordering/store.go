@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
-	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sidecart/sidecart/events"
+	"github.com/sidecart/sidecart/internal/batch"
 	"github.com/sidecart/sidecart/internal/idempotency"
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/internal/money"
@@ -41,74 +40,15 @@ const changedChannel = "order_changed"
 
 // store is where orders live.
 type store struct {
-	db   *pgxpool.Pool
-	wait order.Deadlines
+	db       *pgxpool.Pool
+	wait     order.Deadlines
+	arrivals *batch.Batcher[arrival, idempotency.Answer]
 }
 
-// Placed is the answer that an earlier request with this key got, if there was one.
-func (s *store) Placed(ctx context.Context, k idempotency.Key) (idempotency.Answer, bool, error) {
-	return idempotency.Stored(ctx, s.db, k)
-}
-
-// Place saves a new order, the fact that it was placed and the answer to its idempotency key in one transaction, and uses
-// the coupon that it was priced with, if any. When the key already has an answer, or the same content of a basket has
-// become an order under another key, that is returned and nothing is saved.
-func (s *store) Place(ctx context.Context, k idempotency.Key, d order.Draft, coupon *order.Coupon, at time.Time) (answer idempotency.Answer, err error) {
-	for range 3 {
-		o := order.Place(newNumber(at), d, s.wait, at)
-		answer, err = idempotency.Run(ctx, s.db, k, func(tx pgx.Tx) (int, any, error) {
-			if err := s.insert(ctx, tx, o); err != nil {
-				return 0, nil, err
-			}
-			if coupon != nil {
-				if err := spend(ctx, tx, o, *coupon, at); err != nil {
-					return 0, nil, err
-				}
-			}
-			return http.StatusAccepted, placedView{newOrderView(o, at)}, nil
-		})
-		switch {
-		case postgres.IsUnique(err, "orders_checkout"):
-			answer, _, err = s.PlacedFrom(ctx, k, d.Customer, d.CheckoutID, at)
-			return answer, err
-		case !postgres.IsUnique(err, "orders_number"):
-			return answer, err
-		}
-	}
-	return answer, err
-}
-
-// PlacedFrom answers a key with the order that a customer's basket has become under another key, as it is now, if there
-// is one: two tabs that check out the same content mean one purchase.
-func (s *store) PlacedFrom(ctx context.Context, k idempotency.Key, customer identity.CustomerID, checkoutID string, at time.Time) (answer idempotency.Answer, found bool, err error) {
-	if checkoutID == "" {
-		return answer, false, nil
-	}
-	o, err := one(s.db.Query(ctx, `select `+columns+` from orders where customer_id = $1 and checkout_id = $2`, customer, checkoutID))
-	if errors.Is(err, error(order.ErrNotFound)) {
-		return answer, false, nil
-	}
-	if err != nil {
-		return answer, false, err
-	}
-	answer, err = idempotency.Run(ctx, s.db, k, func(pgx.Tx) (int, any, error) {
-		return http.StatusAccepted, placedView{newOrderView(o, at)}, nil
-	})
-	return answer, true, err
-}
-
-// numberDigits are Crockford's base 32: nothing that is mistaken for something else when read aloud.
-const numberDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-// newNumber is an order number for people: of 34 thousand million a year, so that it neither tells how much is sold
-// nor can be guessed.
-func newNumber(at time.Time) string {
-	b := make([]byte, 7)
-	_, _ = rand.Read(b) // never fails, see crypto/rand
-	for i := range b {
-		b[i] = numberDigits[b[i]%32]
-	}
-	return fmt.Sprintf("SC-%d-%s", at.Year(), b)
+func newStore(db *pgxpool.Pool, wait order.Deadlines) *store {
+	s := &store{db: db, wait: wait}
+	s.arrivals = batch.New(maxArrivals, s.placeRound)
+	return s
 }
 
 // Order is one order, whoever's it is.
@@ -156,18 +96,6 @@ func (s *store) UpdateOnce(ctx context.Context, k idempotency.Key, id string, ch
 	})
 }
 
-// Apply is Update inside the transaction of a consumer, for facts.
-func (s *store) Apply(ctx context.Context, tx pgx.Tx, id string, change func(*order.Order)) error {
-	_, err := s.update(ctx, tx, id, func(o *order.Order) error {
-		change(o)
-		if !o.Changed() {
-			slog.Info("fact changed nothing", "order", id, "status", o.Status)
-		}
-		return nil
-	})
-	return err
-}
-
 // ActOnDue takes on, at most limit at a time, the orders that waited for long enough: they end, or ask again for what they
 // wait for. It returns how many it looked at. The row lock is the lease: what another replica is at work on is passed over.
 func (s *store) ActOnDue(ctx context.Context, now time.Time, limit int) (n int, err error) {
@@ -183,12 +111,9 @@ func (s *store) ActOnDue(ctx context.Context, now time.Time, limit int) (n int, 
 		for _, o := range due {
 			o.Expire(now)
 			o.Remind(s.wait, now)
-			if err := s.save(ctx, tx, o); err != nil {
-				return err
-			}
 		}
 		n = len(due)
-		return nil
+		return s.save(ctx, tx, due...)
 	})
 	return n, err
 }
@@ -210,19 +135,6 @@ func (s *store) update(ctx context.Context, tx pgx.Tx, id string, change func(*o
 	return o, s.save(ctx, tx, o)
 }
 
-func (s *store) insert(ctx context.Context, tx pgx.Tx, o *order.Order) error {
-	_, err := tx.Exec(ctx, `insert into orders (id, number, customer_id, basket_id, checkout_id, status, placed_at, due_at, currency,
-		subtotal, coupon, discount, shipping, tax, tax_rate, total, shipping_method, email, address, lines, payment, timeline)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
-		o.ID, o.Number, o.Customer, o.BasketID, nullable(o.CheckoutID), o.Status, o.PlacedAt, nullable(o.Due(s.wait)), o.Currency,
-		o.Subtotal.Minor(), nullable(o.Coupon), o.Discount.Minor(), o.Shipping.Minor(), o.Tax.Minor(), o.TaxBasisPoints, o.Total.Minor(),
-		o.ShippingMethod, o.Email, o.Address, o.Lines, o.Payment, o.Timeline)
-	if err != nil {
-		return fmt.Errorf("insert order: %w", err)
-	}
-	return s.tell(ctx, tx, o)
-}
-
 const (
 	saveOrder = `update orders set status = $2, due_at = $3, payment = $4, timeline = $5, attention = $6,
 		shipment = $7, refunds = $8, returns = $9, notes = $10`
@@ -235,22 +147,38 @@ const (
 		invoice_number = (select $11::text || '-' || lpad(last, greatest(6, length(last)), '0') from numbered)`
 )
 
-// save writes what can change of an order, wakes those who follow it, and adds its facts to the outbox.
-func (s *store) save(ctx context.Context, tx pgx.Tx, o *order.Order) error {
-	sql := saveOrder
-	args := []any{o.ID, o.Status, nullable(o.Due(s.wait)), o.Payment, o.Timeline, o.Attention, o.Shipment, o.Refunds, o.Returns, o.Notes}
-	ended := false
-	for _, fact := range o.Raised() {
-		switch fact.(type) {
-		case events.OrderPaid:
-			sql, args = saveInvoice, append(args, o.Payment.PaidAt.Year())
-		case events.OrderClosed:
-			ended = true
+// save writes what can change of orders, wakes those who follow them, and adds their facts to the outbox.
+func (s *store) save(ctx context.Context, tx pgx.Tx, orders ...*order.Order) error {
+	if err := s.write(ctx, tx, orders); err != nil {
+		return err
+	}
+	for _, o := range orders {
+		if err := s.conclude(ctx, tx, o); err != nil {
+			return err
 		}
 	}
-	if err := tx.QueryRow(ctx, sql+savedOrder, args...).Scan(&o.Invoice); err != nil {
-		return fmt.Errorf("save order %s: %w", o.ID, err)
+	return nil
+}
+
+// write is the part of save that is done for all orders in one round trip.
+func (s *store) write(ctx context.Context, tx pgx.Tx, orders []*order.Order) error {
+	var b pgx.Batch
+	for _, o := range orders {
+		sql := saveOrder
+		args := []any{o.ID, o.Status, nullable(o.Due(s.wait)), o.Payment, o.Timeline, o.Attention, o.Shipment, o.Refunds, o.Returns, o.Notes}
+		if slices.ContainsFunc(o.Raised(), isA[events.OrderPaid]) {
+			sql, args = saveInvoice, append(args, o.Payment.PaidAt.Year())
+		}
+		b.Queue(sql+savedOrder, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&o.Invoice) })
 	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("save orders: %w", err)
+	}
+	return nil
+}
+
+// conclude is the part of save that follows for each order.
+func (s *store) conclude(ctx context.Context, tx pgx.Tx, o *order.Order) error {
 	if err := postgres.Announce(ctx, tx, changedChannel, o.ID, o); err != nil {
 		return err
 	}
@@ -259,12 +187,17 @@ func (s *store) save(ctx context.Context, tx pgx.Tx, o *order.Order) error {
 			return err
 		}
 	}
-	if ended && o.Coupon != "" {
+	if o.Coupon != "" && slices.ContainsFunc(o.Raised(), isA[events.OrderClosed]) {
 		if err := unspend(ctx, tx, o.ID); err != nil {
 			return err
 		}
 	}
 	return s.tell(ctx, tx, o)
+}
+
+func isA[F events.Fact](f events.Fact) bool {
+	_, is := f.(F)
+	return is
 }
 
 // indexReturns keeps where each return is to be found.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,13 +15,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/events"
+	"github.com/sidecart/sidecart/internal/batch"
 	"github.com/sidecart/sidecart/internal/idempotency"
 	"github.com/sidecart/sidecart/internal/identity"
+	"github.com/sidecart/sidecart/internal/postgres"
 	"github.com/sidecart/sidecart/internal/postgres/postgrestest"
+	"github.com/sidecart/sidecart/internal/problem"
 	"github.com/sidecart/sidecart/services/ordering/order"
 )
 
-func newStore(t testing.TB) *store { return &store{postgrestest.New(t, migrations()), waits} }
+func testStore(t testing.TB) *store { return newStore(postgrestest.New(t, migrations()), waits) }
 
 // place saves an order of who's under a key of its own.
 func (s *store) place(t testing.TB, who identity.Identity, at time.Time) *order.Order {
@@ -44,9 +48,102 @@ func outboxOf(t testing.TB, db *pgxpool.Pool, orderID string) []string {
 	return topics
 }
 
+// arriving are orders of anna's, each under a key of its own, that are placed in one round.
+func arriving(n int) []*batch.Item[arrival, idempotency.Answer] {
+	round := make([]*batch.Item[arrival, idempotency.Answer], n)
+	for i := range round {
+		d := draftOf(anna)
+		d.ID = uuid.Must(uuid.NewV7()).String()
+		d.CheckoutID = d.ID
+		round[i] = &batch.Item[arrival, idempotency.Answer]{In: arrival{idempotency.Key{Scope: "test", Key: d.ID, Body: []byte(d.ID)}, d, epoch, ""}}
+	}
+	return round
+}
+
+func idOf(t testing.TB, a idempotency.Answer) string {
+	t.Helper()
+	var v placedView
+	require.NoError(t, json.Unmarshal(a.Body, &v))
+	return v.Order.ID
+}
+
+func TestOrdersOfAMomentShareATransaction(t *testing.T) {
+	t.Parallel()
+	s := testStore(t)
+	round := arriving(10)
+	s.placeRound(t.Context(), round)
+	transactions := map[string]bool{}
+	for _, item := range round {
+		require.NoError(t, item.Err)
+		require.False(t, item.Out.Replayed)
+		require.Equal(t, item.In.draft.ID, idOf(t, item.Out))
+		require.Equal(t, []string{events.TopicOrderPlaced}, outboxOf(t, s.db, item.In.draft.ID))
+		again, err := s.Place(t.Context(), item.In.key, item.In.draft, nil, epoch)
+		require.NoError(t, err)
+		require.True(t, again.Replayed)
+		require.JSONEq(t, string(item.Out.Body), string(again.Body))
+		var xid string
+		require.NoError(t, s.db.QueryRow(t.Context(), `select xid::text from outbox where subject = $1`, item.In.draft.ID).Scan(&xid))
+		transactions[xid] = true
+	}
+	require.Len(t, transactions, 1)
+}
+
+func TestWhoDisturbsARoundIsPlacedAlone(t *testing.T) {
+	t.Parallel()
+	s := testStore(t)
+	round := arriving(6)
+	round[1].In.key = round[0].In.key // the same request twice
+	round[1].In.draft = round[0].In.draft
+	round[2].In.draft.CheckoutID = round[3].In.draft.CheckoutID // two tabs
+	round[4].In.key = idempotency.Key{Scope: "test", Key: round[5].In.key.Key, Body: []byte("another request")}
+	s.placeRound(t.Context(), round)
+	for i, of := range []int{0, 0, 2, 2, 4} {
+		require.NoError(t, round[i].Err, i)
+		require.Equal(t, round[of].In.draft.ID, idOf(t, round[i].Out), i)
+	}
+	require.True(t, problem.Is(round[5].Err, "idempotency-key-reused"), "%v", round[5].Err)
+	var placed int
+	require.NoError(t, s.db.QueryRow(t.Context(), `select count(*) from orders`).Scan(&placed))
+	require.Equal(t, 3, placed)
+}
+
+func TestFactsOfOneTransactionAreAppliedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := testStore(t)
+	paid, rejected, untouched := s.place(t, anna, epoch), s.place(t, anna, epoch), s.place(t, anna, epoch)
+	apply := func(ids ...string) error {
+		return postgres.InTx(t.Context(), s.db, func(tx pgx.Tx) error {
+			for _, id := range ids {
+				err := s.Apply(t.Context(), tx, strings.ToUpper(id), func(o *order.Order) { o.Reserve(waits, epoch) })
+				if err != nil {
+					return err
+				}
+			}
+			if err := s.Apply(t.Context(), tx, rejected.ID, func(o *order.Order) { o.Reject(epoch) }); err != nil {
+				return err
+			}
+			return s.Apply(t.Context(), tx, paid.ID, func(o *order.Order) { o.Settle("p", o.Total, epoch) })
+		})
+	}
+	require.ErrorIs(t, apply(paid.ID, uuid.NewString()), error(order.ErrNotFound)) // and nothing is saved
+	require.Equal(t, []string{events.TopicOrderPlaced}, outboxOf(t, s.db, paid.ID))
+	for range 2 { // a repeat changes nothing
+		require.NoError(t, apply(paid.ID, paid.ID))
+		require.Equal(t, []string{events.TopicOrderPlaced, events.TopicPaymentRequested, events.TopicOrderPaid}, outboxOf(t, s.db, paid.ID))
+		require.Equal(t, []string{events.TopicOrderPlaced, events.TopicOrderClosed}, outboxOf(t, s.db, rejected.ID))
+		require.Equal(t, []string{events.TopicOrderPlaced}, outboxOf(t, s.db, untouched.ID))
+	}
+	for id, want := range map[string]order.Status{paid.ID: order.Paid, rejected.ID: order.Rejected, untouched.ID: order.Placed} {
+		o, err := s.Order(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, want, o.Status)
+	}
+}
+
 func TestOrderSurvivesTheStore(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	d := draftOf(anna)
 	d.ID = uuid.Must(uuid.NewV7()).String()
 	_, err := s.Place(t.Context(), idempotency.Key{Scope: "test", Key: "k"}, d, nil, epoch)
@@ -70,7 +167,7 @@ func TestOrderSurvivesTheStore(t *testing.T) {
 
 func TestTwoWritersLoseNothing(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	id := s.place(t, anna, epoch).ID
 	var group errgroup.Group
 	for i := range 20 {
@@ -91,7 +188,7 @@ func TestTwoWritersLoseNothing(t *testing.T) {
 
 func TestChangeThatFailsOrChangesNothingSavesNothing(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	o := s.place(t, anna, epoch)
 	version := func() (xmin string) {
 		require.NoError(t, s.db.QueryRow(t.Context(), `select xmin::text from orders where id = $1`, o.ID).Scan(&xmin))
@@ -108,7 +205,7 @@ func TestChangeThatFailsOrChangesNothingSavesNothing(t *testing.T) {
 
 func TestOrderThatIsNotThere(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	for _, id := range []string{"", "x", uuid.NewString()} {
 		_, err := s.Order(t.Context(), id)
 		require.ErrorIs(t, err, error(order.ErrNotFound), id)
@@ -119,7 +216,7 @@ func TestOrderThatIsNotThere(t *testing.T) {
 
 func TestTwoSweepersActOnce(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	var due []string
 	for i := range 30 {
 		due = append(due, s.place(t, anna, epoch.Add(-time.Hour+time.Duration(i))).ID)
@@ -150,7 +247,7 @@ func TestTwoSweepersActOnce(t *testing.T) {
 
 func TestSweeperLeavesWhatAnotherIsAtWorkOn(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	o := s.place(t, anna, epoch.Add(-time.Hour))
 	locked, release := make(chan struct{}), make(chan struct{})
 	var group errgroup.Group
@@ -176,7 +273,7 @@ func TestSweeperLeavesWhatAnotherIsAtWorkOn(t *testing.T) {
 
 func TestOrdersOfACustomerByPages(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	var want []string
 	for range 7 {
 		want = append([]string{s.place(t, anna, epoch).ID}, want...)
@@ -201,7 +298,7 @@ func TestOrdersOfACustomerByPages(t *testing.T) {
 // Facts come at least once and in any order, from consumers that run side by side.
 func TestFactsThroughTheInboxAndOutOfOrder(t *testing.T) {
 	t.Parallel()
-	s := &server{orders: newStore(t), wait: waits, now: func() time.Time { return epoch.Add(time.Minute) }}
+	s := &server{orders: testStore(t), wait: waits, now: func() time.Time { return epoch.Add(time.Minute) }}
 	o := s.orders.place(t, anna, epoch)
 	facts := []events.Fact{
 		events.StockReserved{OrderID: o.ID},
@@ -231,7 +328,7 @@ func TestFactsThroughTheInboxAndOutOfOrder(t *testing.T) {
 
 func TestGarbageAmongTheFacts(t *testing.T) {
 	t.Parallel()
-	s := &server{orders: newStore(t), wait: waits, now: func() time.Time { return epoch }}
+	s := &server{orders: testStore(t), wait: waits, now: func() time.Time { return epoch }}
 	id := s.orders.place(t, anna, epoch).ID
 	for topic, bodies := range map[string][]string{
 		events.TopicStockReserved:         {``, `{`, `[]`, `"x"`, `{"orderId":7}`, `{}`, `{"orderId":"not-a-uuid"}`},
@@ -265,7 +362,7 @@ func (s *server) tell(ctx context.Context, f events.Fact) error {
 func (s *server) deliver(ctx context.Context, topic string, data []byte) error {
 	for _, sub := range s.subscriptions() {
 		if sub.Topic == topic {
-			return pgx.BeginFunc(ctx, s.orders.db, func(tx pgx.Tx) error {
+			return postgres.InTx(ctx, s.orders.db, func(tx pgx.Tx) error {
 				return sub.Apply(ctx, tx, events.Envelope{ID: uuid.NewString(), Type: topic, Data: data})
 			})
 		}

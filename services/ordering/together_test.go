@@ -57,7 +57,7 @@ func (s *store) eventually(t *testing.T, want []together, skus ...string) {
 
 func TestWhatIsBoughtTogetherIsCountedOnce(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	s.sell(t, anna, "A", "B")
 	s.sell(t, boris, "A", "B", "C")
 	s.sell(t, anna, "A")
@@ -82,7 +82,7 @@ func TestWhatIsBoughtTogetherIsCountedOnce(t *testing.T) {
 
 func TestWhoHasBought(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	id := s.sell(t, anna, "A", "B")
 	for _, c := range []struct {
 		who  identity.Identity

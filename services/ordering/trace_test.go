@@ -12,7 +12,7 @@ import (
 
 func TestATraceHasTheTimeline(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := testStore(t)
 	id := s.place(t, anna, epoch).ID
 	_, err := s.Update(t.Context(), id, func(o *order.Order) error { return o.Cancel(anna, "", epoch.Add(time.Minute)) })
 	require.NoError(t, err)

@@ -246,3 +246,28 @@ func TestWebhooksOfAMomentAreRecordedTogether(tt *testing.T) {
 	require.NoError(t, t.pool.QueryRow(t.Context(), `select count(*) from webhooks`).Scan(&recorded))
 	require.Equal(t, 30, recorded, "each once")
 }
+
+func TestAWebhookSharesATransactionAndKeepsItsTrace(tt *testing.T) {
+	t := newTill(tt)
+	first, second := t.order("pm_card_visa"), t.order("pm_card_visa")
+	captured := func(orderID, event string) change {
+		told := heard{"stripe", Notice{ID: event, Type: "payment_intent.succeeded", OrderID: orderID, At: time.Now()}}
+		return change{orderID: orderID, told: &told, trace: "00-" + strings.ReplaceAll(orderID, "-", "") + "-00f067aa0ba902b7-01", do: func(p *payment.Payment) {
+			p.Learn(1, payment.Answer{Outcome: payment.OutcomeCaptured, Reference: "pi_" + orderID, Amount: p.Attempts[0].Amount}, newID(), time.Now())
+		}}
+	}
+	round := []change{
+		captured(first, "evt_1"), captured(first, "evt_1"), captured(second, "evt_2"),
+		captured(uuid.NewString(), "evt_3"), // of another shop with the same account
+	}
+	for range 2 {
+		require.NoError(t, t.server.store.commitAll(t.Context(), round))
+		require.Equal(t, 3, t.stored())
+		for _, id := range []string{first, second} {
+			require.Equal(t, []string{events.TopicPaymentCaptured}, t.told(id))
+			var trace string
+			require.NoError(t, t.pool.QueryRow(t.Context(), `select traceparent from outbox where subject = $1`, id).Scan(&trace))
+			require.Contains(t, trace, strings.ReplaceAll(id, "-", ""))
+		}
+	}
+}

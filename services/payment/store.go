@@ -59,11 +59,18 @@ const dueChannel = "payment_due"
 type change struct {
 	orderID string
 	do      func(*payment.Payment)
+	told    *heard // the webhook that asks for it, if one does
+	trace   string
 }
 
 // Update changes the payment of an order, together with those that are to be changed at the same moment.
 func (s *store) Update(ctx context.Context, orderID string, do func(*payment.Payment)) error {
-	return s.rounds.Do(ctx, change{orderID, do})[0].Err
+	return s.commitSoon(ctx, change{orderID: orderID, do: do})
+}
+
+func (s *store) commitSoon(ctx context.Context, c change) error {
+	c.trace = web.TraceParent(ctx)
+	return s.rounds.Do(ctx, c)[0].Err
 }
 
 // commit makes a round of changes in one transaction or, should that fail, each in one of its own.
@@ -84,8 +91,12 @@ func (s *store) commit(ctx context.Context, round []*batch.Item[change, struct{}
 
 func (s *store) commitAll(ctx context.Context, all []change) error {
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		all, err := meant(ctx, tx, all)
+		if err != nil {
+			return err
+		}
 		for _, c := range all {
-			if err := plan(ctx, tx, c.orderID, c.do); err != nil {
+			if err := plan(web.WithTraceParent(ctx, c.trace), tx, c.orderID, c.do); err != nil {
 				return err
 			}
 		}
@@ -100,7 +111,7 @@ func plan(ctx context.Context, tx pgx.Tx, orderID string, do func(*payment.Payme
 		return errors.New("payments are changed in a transaction of postgres.InTx only")
 	}
 	planned := postgres.Find(unit, func() *changes { return &changes{trace: map[string]string{}} })
-	planned.all = append(planned.all, change{orderID, do})
+	planned.all = append(planned.all, change{orderID: orderID, do: do})
 	planned.trace[orderID] = web.TraceParent(ctx)
 	return nil
 }
