@@ -50,10 +50,10 @@ sbom: stack ## what every program and the pages are made of, in .bin/sbom (Cyclo
 fuzz: ## try every parser of outside input with random input; FUZZTIME=1m each, ONLY=gateway
 	@tools/fuzz.sh
 
-bench: stack ## load the running shop: rates, percentiles, CPU by process; USERS=1,8,32 FOR=10s ONLY=checkout FILL=1000000 BUYERS=5000 GOODS=100000; INDEX=10000,1000000
+bench: stack ## load the running shop: rates, percentiles, CPU by process; USERS=1,8,32 FOR=10s ONLY=checkout FILL=1000000 BUYERS=5000 GOODS=100000; IMPORT=100000; INDEX=10000,1000000
 	@set -a; eval "$$($(STACK) env | grep -E '^(SHOP_URL|SANDBOX_URL|[A-Z]*_DATABASE_URL)=' | sed "s/=\(.*\)/='\1'/")"; \
 		BASE_URL=$$SHOP_URL go run ./e2e/bench -users $(or $(USERS),1,8,32) -for $(or $(FOR),10s) $(if $(ONLY),-only $(ONLY)) $(if $(FILL),-fill $(FILL)) $(if $(BUYERS),-buyers $(BUYERS)) \
-		$(if $(GOODS),-goods $(GOODS)) $(if $(INDEX),-index $(INDEX))
+		$(if $(GOODS),-goods $(GOODS)) $(if $(IMPORT),-import $(IMPORT)) $(if $(INDEX),-index $(INDEX))
 
 prove: stack ## kill parts while orders flow, in an instance of its own, and check the books; ORDERS=2000 SECONDS=600 SEED=1
 	@PARTS=faults PROVE="$(if $(ORDERS),-orders $(ORDERS)) $(if $(SECONDS),-seconds $(SECONDS)) $(if $(SEED),-seed $(SEED))" tools/test.sh

@@ -34,15 +34,17 @@ storefront() { # in a subshell: lint, types, units
 }
 
 browser() {
-    if ! command -v chromium >/dev/null && [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null; then
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    local program=${CHROMIUM_PATH:-}
+    find_chromium() { command -v chromium-headless-shell || command -v chromium; }
+    if [[ -z $program ]] && ! find_chromium >/dev/null && [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell >/dev/null
     fi
-    if ! command -v chromium >/dev/null; then
-        echo "the browser suite needs chromium: apt-get install chromium"
+    if ! program=${program:-$(find_chromium)}; then
+        echo "the browser suite needs Chromium: apt-get install chromium-headless-shell, or chromium"
         [[ -z ${CI:-} ]] # without it, continuous integration fails
         return
     fi
-    (cd e2e/browser && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent typecheck && npx playwright test)
+    (cd e2e/browser && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent typecheck && CHROMIUM_PATH=$program npx playwright test)
 }
 
 server_addresses() { # of the servers under test, for store tests and for staff accounts

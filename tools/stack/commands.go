@@ -259,7 +259,7 @@ func dev(ctx context.Context, in *instance, _ []string) error {
 	} else if err := build(ctx, in, append(in.needed(), "dapr")); err != nil {
 		return err
 	}
-	cmd := exec.Command(cli, "run", "-f", "dapr.yaml")
+	cmd := exec.Command("/proc/self/exe", "exec", "--", cli, "run", "-f", "dapr.yaml")
 	cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdout, os.Stderr, append(os.Environ(), instanceMark+"="+in.dir)
 	if in.stock {
 		// Upstream's programs do not read our env file.

@@ -66,7 +66,7 @@ func (in *instance) sidecar(a app) *process {
 			"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--enable-metrics=false",
 			"--resources-path", in.path("components"), "--config", in.path("configuration.yaml"), "--log-level", "warn",
 		},
-		Environment: append([]string{"SIDECART_ENV_FILE=/dev/null"}, goSettings()...),
+		Environment: append([]string{"SIDECART_ENV_FILE=/dev/null"}, goSettings(fewThreads, 100, "120MiB")...),
 		Secrets: []string{
 			"DAPR_API_TOKEN", "APP_API_TOKEN", strings.ToUpper(a.ID) + "_*",
 			"RABBITMQ_URL", "REDIS_HOST", "REDIS_PASSWORD", "NATS_URL", "STATE_DATABASE_URL", "STATE_FILE",
@@ -102,6 +102,12 @@ func (in *instance) sidecar(a app) *process {
 
 // program is the app itself. Its passwords come from its sidecar, so it is told the tokens only.
 func (in *instance) program(a app) *process {
+	settings := goSettings(fewThreads, 100, "120MiB")
+	if a.ID == "catalog" {
+		// A search computes more than it waits. What catalog has in memory grows with what is sold: near a limit the collector
+		// would run without end.
+		settings = goSettings(runtime.NumCPU(), 200, "off")
+	}
 	p := &process{
 		name: a.ID, kind: "program", Entrypoint: slices.Clone(a.Command),
 		address:  "127.0.0.1:" + strconv.Itoa(a.Port),
@@ -110,7 +116,7 @@ func (in *instance) program(a app) *process {
 		Shutdown: map[string]any{"signal": 15, "timeout_seconds": 15},
 		Environment: append([]string{
 			"APP_ID=" + a.ID, fmt.Sprintf("APP_PORT=%d", a.Port), fmt.Sprintf("DAPR_HTTP_PORT=%d", a.HTTPPort), fmt.Sprintf("DAPR_GRPC_PORT=%d", a.GRPCPort),
-		}, goSettings()...),
+		}, settings...),
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.Env)) {
 		value := a.Env[key]
@@ -122,10 +128,13 @@ func (in *instance) program(a app) *process {
 	return p
 }
 
-// goSettings are for eighteen Go programs on one machine: few threads each, which wake one another less, and a collector
-// that comes less often. Both were measured, see docs/performance.md.
-func goSettings() []string {
-	return []string{fmt.Sprintf("GOMAXPROCS=%d", max(1, runtime.NumCPU()/4)), "GOGC=100", "GOMEMLIMIT=120MiB"}
+// fewThreads is for programs that mostly wait for one another, eighteen on one machine: they wake one another less.
+var fewThreads = max(1, runtime.NumCPU()/4)
+
+// goSettings are how many threads a Go program has, how much garbage it may have beside what it uses, in percent, and how much
+// memory in all. What is given was measured, see docs/performance.md.
+func goSettings(threads, garbage int, memory string) []string {
+	return []string{fmt.Sprint("GOMAXPROCS=", threads), fmt.Sprint("GOGC=", garbage), "GOMEMLIMIT=" + memory}
 }
 
 // ports are those that the processes serve on, with who needs them.

@@ -305,3 +305,17 @@ func TestABuildIsSkippedUntilASourceChanges(t *testing.T) {
 	a.command = []string{"sh", "-c", "echo no such thing >&2; exit 3"}
 	require.ErrorContains(t, b.make(t.Context(), a), "no such thing")
 }
+
+func TestExecute(t *testing.T) {
+	const inside = "TEST_EXECUTE"
+	if os.Getenv(inside) != "" { // the process that becomes another
+		require.NoError(t, execute([]string{"-secrets", "OURS,OF_*", "--", "sh", "-c", `cat /proc/$$/timerslack_ns; echo "$OURS $OF_US $THEIRS"`}))
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "env"), []byte("OURS=1\nOF_US=2\nTHEIRS=3\n"), 0o600))
+	cmd := exec.Command(os.Args[0], "-test.run=^TestExecute$")
+	cmd.Env = append(os.Environ(), inside+"=1", instanceMark+"="+dir)
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(said))
+	require.Equal(t, strconv.FormatInt(timerSlack.Nanoseconds(), 10)+"\n1 2 \n", string(said))
+}
