@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/expirable"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -24,33 +22,40 @@ const (
 
 // publicAnswer is one that is the same for everybody.
 type publicAnswer struct {
-	body   []byte
-	etag   string
-	length string
-	whole  bool // nothing is missing for the moment
+	*resource
+	whole bool // nothing is missing for the moment
 }
 
 func newPublicAnswer(body []byte, whole bool) *publicAnswer {
-	sum := sha256.Sum256(body)
-	return &publicAnswer{body, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, strconv.Itoa(len(body)), whole}
+	return &publicAnswer{newResource("application/json", body, gzip.BestSpeed), whole}
 }
 
 // answers are those to public reads of the last moment, by what was asked for. Visitors who ask for the same at the same time
 // wait for one answer. Nothing that depends on who asks is ever among them.
 type answers struct {
-	kept   *expirable.LRU[string, *publicAnswer]
+	keep   time.Duration
+	kept   *lru.Cache[string, keptAnswer]
 	asking singleflight.Group
 }
 
+type keptAnswer struct {
+	*publicAnswer
+	until time.Time
+}
+
 func newAnswers(keep time.Duration) *answers {
-	return &answers{kept: expirable.NewLRU[string, *publicAnswer](answersKept, nil, keep)}
+	kept, err := lru.New[string, keptAnswer](answersKept)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	return &answers{keep: keep, kept: kept}
 }
 
 // get is the answer to r at the target, which ask gets if none is at hand. What is refused is not kept.
 func (a *answers) get(r *http.Request, to target, ask func(r *http.Request) (*publicAnswer, error)) (*publicAnswer, error) {
 	key := to.app + to.path + "?" + normalised(r.URL)
-	if kept, ok := a.kept.Get(key); ok {
-		return kept, nil
+	if kept, ok := a.kept.Get(key); ok && time.Now().Before(kept.until) {
+		return kept.publicAnswer, nil
 	}
 	found, err, _ := a.asking.Do(key, func() (any, error) {
 		// It is asked for all who wait, so it goes on if the first of them leaves, and says nothing of him.
@@ -60,7 +65,7 @@ func (a *answers) get(r *http.Request, to target, ask func(r *http.Request) (*pu
 		asked.Header, asked.Body = http.Header{}, http.NoBody
 		found, err := ask(asked)
 		if err == nil && len(found.body) <= largestKept {
-			a.kept.Add(key, found)
+			a.kept.Add(key, keptAnswer{found, time.Now().Add(a.keep)})
 		}
 		return found, err
 	})
@@ -85,18 +90,10 @@ func normalised(u *url.URL) string {
 // publish answers with what anybody may cache for a moment, or with 304 to those that have it. What lacks something for the
 // moment is not kept.
 func (a *publicAnswer) publish(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Etag", a.etag)
+	policy := "no-cache"
 	if a.whole {
-		h.Set("Cache-Control", publicFor)
-	} else {
-		h.Set("Cache-Control", "no-cache")
+		policy = publicFor
 	}
-	if matches(r, a.etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", a.length)
-	_, _ = w.Write(a.body)
+	w.Header().Set("Cache-Control", policy)
+	a.serve(w, r, http.StatusOK)
 }

@@ -163,6 +163,11 @@ func readEvents(r io.Reader, hear func(name string, e event)) error {
 // browser then connects again and says which event it saw last. What the page may see is ordering's to say, at first and
 // every time it is asked for what may have got lost.
 func (s *server) follow(w http.ResponseWriter, r *http.Request, to target) error {
+	done, err := s.limits.stream(r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	changed, stop := s.news.follow(mux.Vars(r)["id"])
 	defer stop()
 	first, err := s.look(w, r, to, r.Header.Get("Last-Event-Id"))

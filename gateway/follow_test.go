@@ -224,6 +224,25 @@ func TestWhoLeavesIsForgotten(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond)
 }
 
+func TestWhoFollowsTooManyAtOnceIsRefused(t *testing.T) {
+	s, _ := openOrders(t)
+	ada, bob := s.browser(), s.browser()
+	ada.cookies[accessCookie], bob.cookies[accessCookie] = token("ada", time.Hour), token("bob", time.Hour)
+	follow := func(ctx context.Context, who *browser) int {
+		resp, _ := who.follow(ctx, "/api/v1/orders/1/events")
+		return resp.StatusCode
+	}
+	pages, leave := context.WithCancel(t.Context())
+	for range streamsPerSession {
+		require.Equal(t, http.StatusOK, follow(pages, ada))
+	}
+	require.Equal(t, http.StatusTooManyRequests, follow(pages, ada))
+	require.Equal(t, http.StatusOK, follow(t.Context(), bob), "others may go on")
+	leave()
+	require.Eventually(t, func() bool { return follow(t.Context(), ada) == http.StatusOK }, 5*time.Second, 10*time.Millisecond,
+		"who has closed pages may open others")
+}
+
 func TestEventsOfWhatIsNotThereAreAProblem(t *testing.T) {
 	s := openShop(t)
 	customer := s.browser()

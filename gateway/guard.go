@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -78,12 +79,22 @@ func notPlain(c rune) bool {
 type limits struct {
 	perAddress, perSession rate.Limit
 	addresses, sessions    *recent[*rate.Limiter]
+
+	mu      sync.Mutex
+	streams map[string]int // open ones, by address and by session
 }
 
 // Requests per second; a burst may be twice as many. A page load is about ten requests.
 const (
 	defaultPerAddress = 200
 	defaultPerSession = 50
+)
+
+// Streams that one address, and one session, may have open at a time: many customers may share an address, and each may look
+// at some orders.
+const (
+	streamsPerAddress = 1000
+	streamsPerSession = 20
 )
 
 // newLimits reads requests per second; an empty text means the default, "0" no limit.
@@ -98,7 +109,7 @@ func newLimits(perAddress, perSession string) (*limits, error) {
 	}
 	return &limits{
 		perAddress: address, perSession: session,
-		addresses: newRecent[*rate.Limiter](50_000), sessions: newRecent[*rate.Limiter](50_000),
+		addresses: newRecent[*rate.Limiter](50_000), sessions: newRecent[*rate.Limiter](50_000), streams: map[string]int{},
 	}, nil
 }
 
@@ -132,6 +143,28 @@ func take(buckets *recent[*rate.Limiter], key string, limit rate.Limit) bool {
 		return true
 	}
 	return buckets.getOrPut(key, func() *rate.Limiter { return rate.NewLimiter(limit, max(1, int(2*limit))) }).Allow()
+}
+
+// stream counts one more stream of the caller's, until done is called.
+func (l *limits) stream(r *http.Request) (done func(), err error) {
+	address, session := "address "+clientAddress(r), "session "+sessionKey(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.streams[address] >= streamsPerAddress || sessionKey(r) != "" && l.streams[session] >= streamsPerSession {
+		return nil, problem.New(problem.TooMany, "too-many-streams", "Too many orders are being followed at once. Please close some pages.").
+			WithRetryAfter(10 * time.Second)
+	}
+	l.streams[address]++
+	l.streams[session]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, who := range []string{address, session} {
+			if l.streams[who]--; l.streams[who] == 0 {
+				delete(l.streams, who)
+			}
+		}
+	}, nil
 }
 
 func tooMany() error {

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/base64"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // pages are the addresses that the storefront's router knows; it is one HTML document that shows them all.
@@ -45,8 +42,8 @@ type site struct {
 }
 
 type file struct {
-	body, gzipped                   []byte // gzipped is nil where it would not help
-	contentType, etag, cacheControl string
+	*resource
+	cacheControl string
 }
 
 func newSite(root fs.FS) (*site, error) {
@@ -71,28 +68,15 @@ func newSite(root fs.FS) (*site, error) {
 }
 
 func newFile(name string, body []byte) file {
-	sum := sha256.Sum256(body)
 	f := file{
-		body:         body,
-		contentType:  cmp.Or(mime.TypeByExtension(path.Ext(name)), http.DetectContentType(body)),
-		etag:         `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		resource:     newResource(cmp.Or(mime.TypeByExtension(path.Ext(name)), http.DetectContentType(body)), body, gzip.BestCompression),
 		cacheControl: "no-cache", // asks each time, by ETag: a new release shows at once
 	}
+	f.pack()
 	if strings.HasPrefix(name, "assets/") {
 		f.cacheControl = "public, max-age=31536000, immutable" // named by their content
 	}
-	if packed := compress(body); len(packed) < len(body)*9/10 {
-		f.gzipped = packed
-	}
 	return f
-}
-
-func compress(body []byte) []byte {
-	var packed bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is valid
-	_, _ = w.Write(body)                                       // a buffer takes everything
-	_ = w.Close()
-	return packed.Bytes()
 }
 
 // or serves the storefront's files and pages, and leaves the rest to miss. A person who mistypes a page's address sees the
@@ -117,6 +101,7 @@ func (s *site) or(miss http.Handler) http.Handler {
 			miss.ServeHTTP(w, r)
 			return
 		}
+		w.Header().Set("Cache-Control", f.cacheControl)
 		f.serve(w, r, status)
 	})
 }
@@ -132,28 +117,4 @@ func isPage(address string) bool {
 
 func forPrograms(address string) bool {
 	return strings.HasPrefix(address, "/api") || strings.HasPrefix(address, "/webhooks")
-}
-
-func (f file) serve(w http.ResponseWriter, r *http.Request, status int) {
-	h := w.Header()
-	h.Set("Cache-Control", f.cacheControl)
-	h.Set("Etag", f.etag)
-	if status == http.StatusOK && matches(r, f.etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h.Set("Content-Type", f.contentType)
-	body := f.body
-	if f.gzipped != nil {
-		h.Set("Vary", "Accept-Encoding")
-		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			h.Set("Content-Encoding", "gzip")
-			body = f.gzipped
-		}
-	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the status has gone out: a failed write is the client's hanging up
-	}
 }
