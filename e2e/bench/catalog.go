@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,26 +47,27 @@ func stock(ctx context.Context, n int) error {
 		bson.D{{Key: "$push", Value: bson.D{{Key: "categories", Value: bson.D{{Key: "$each", Value: categories}}}}}}); err != nil {
 		return fmt.Errorf("add categories: %w", err)
 	}
-	ids := make([]string, n)
+	if err := tell(ctx, db, bson.D{{Key: "kind", Value: "categories"}, {Key: "refs", Value: "g-home"}}); err != nil {
+		return err
+	}
 	for from := 0; from < n; from += 1000 {
+		at := time.Now().UTC().Truncate(time.Millisecond)
+		var ids []string
 		var documents []any
 		for i := from; i < min(from+1000, n); i++ {
 			p := goods.At(i)
-			ids[i], documents = p.ID, append(documents, productDocument(p))
+			ids, documents = append(ids, p.ID), append(documents, productDocument(p, at))
+		}
+		change := bson.D{{Key: "kind", Value: "products"}, {Key: "refs", Value: strings.Join(ids, "\n")}, {Key: "at", Value: at}}
+		if err := tell(ctx, db, change); err != nil {
+			return err
 		}
 		_, err := db.Collection("products").InsertMany(ctx, documents, options.InsertMany().SetOrdered(false))
 		if err != nil && !mongo.IsDuplicateKeyError(err) { // those that are there already
 			return fmt.Errorf("add products: %w", err)
 		}
-	}
-	if err := tell(ctx, db, "categories", []string{"g-home"}); err != nil {
-		return err
-	}
-	for range 2 { // as writers do, before and after
-		for from := 0; from < n; from += 500 {
-			if err := tell(ctx, db, "products", ids[from:min(from+500, n)]); err != nil {
-				return err
-			}
+		if err := tell(ctx, db, change); err != nil {
+			return err
 		}
 	}
 	inserted := time.Since(start)
@@ -78,21 +80,21 @@ func stock(ctx context.Context, n int) error {
 			fmt.Printf("%d products: in the database after %.0fs, in the shop after %.0fs\n", n, inserted.Seconds(), time.Since(start).Seconds())
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
 		}
 	}
 }
 
 // tell records a change as catalog's own writers do.
-func tell(ctx context.Context, db *mongo.Database, kind string, refs []string) error {
+func tell(ctx context.Context, db *mongo.Database, change bson.D) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
 	}
-	change := bson.D{{Key: "_id", Value: id.String()}, {Key: "kind", Value: kind}, {Key: "refs", Value: refs}}
+	seconds, nanoseconds := id.Time().UnixTime()
+	slot := time.Unix(seconds, nanoseconds).UTC().Format("2006-01-02T15:04")
+	change = append(bson.D{{Key: "_id", Value: id.String()}, {Key: "slot", Value: slot}}, change...)
 	if _, err := db.Collection("changes").InsertOne(ctx, change); err != nil {
 		return fmt.Errorf("tell of a change: %w", err)
 	}
@@ -108,7 +110,7 @@ func parent(c goods.Category) string {
 	return "g-" + c.Parent
 }
 
-func productDocument(p goods.Product) bson.D {
+func productDocument(p goods.Product, at time.Time) bson.D {
 	var variants bson.A
 	for _, v := range p.Variants {
 		variants = append(variants, bson.D{
@@ -120,7 +122,7 @@ func productDocument(p goods.Product) bson.D {
 		{Key: "_id", Value: p.ID}, {Key: "slug", Value: p.Slug}, {Key: "name", Value: p.Name}, {Key: "brand", Value: p.Brand},
 		{Key: "category", Value: "g-" + p.Category}, {Key: "description", Value: p.Description}, {Key: "attributes", Value: p.Attributes},
 		{Key: "images", Value: bson.A{p.Image}}, {Key: "rating", Value: p.Rating}, {Key: "reviews", Value: p.Reviews}, {Key: "status", Value: "active"},
-		{Key: "version", Value: int64(1)}, {Key: "addedAt", Value: p.AddedAt}, {Key: "updatedAt", Value: p.AddedAt}, {Key: "variants", Value: variants},
+		{Key: "version", Value: int64(1)}, {Key: "addedAt", Value: p.AddedAt}, {Key: "updatedAt", Value: at}, {Key: "variants", Value: variants},
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,21 +105,6 @@ func printCPU(before, after map[string]time.Duration, done int64) {
 		fmt.Printf(" %s %.2f", s.name, s.ms)
 	}
 	fmt.Println()
-}
-
-// serveHello is the yardstick: the least that a Go server can do, measured in the same run.
-func serveHello(ctx context.Context) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	server := &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello, world\n")) }),
-		ReadHeaderTimeout: time.Second,
-	}
-	go func() { _ = server.Serve(listener) }()
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	return "http://" + listener.Addr().String(), nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

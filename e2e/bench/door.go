@@ -49,7 +49,7 @@ func doors(ctx context.Context) ([]scenario, error) {
 		{throughTheDoor, func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
 			customer := anyDevice()
 			return timed("answer", func() error { return customer.Do(ctx, http.MethodGet, "orders?limit=1", nil, nil) })
-		}},
+		}, cpuByProcess},
 		{straight, func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/orders?limit=1", nil)
 			if err != nil {
@@ -63,14 +63,16 @@ func doors(ctx context.Context) ([]scenario, error) {
 				}
 			}
 			return timed("answer", func() error { return expect(req, http.StatusOK) })
-		}},
+		}, cpuByProcess},
 	}, nil
 }
 
 // printOverhead compares the medians of the two ways.
-func printOverhead(medians map[string]time.Duration) {
-	by, without := medians[throughTheDoor], medians[straight]
-	if by > 0 && without > 0 {
+func printOverhead(through, past *round) {
+	if through == nil || past == nil {
+		return
+	}
+	if by, without := through.median, past.median; by > 0 && without > 0 {
 		fmt.Printf("  the gateway and two sidecars take %.1f times a direct call, %s more\n", float64(by)/float64(without), (by - without).Round(10*time.Microsecond))
 	}
 }

@@ -31,6 +31,7 @@ func main() {
 		crowd = flag.Int("buyers", 1000, "how many want the last piece")
 		only  = flag.String("only", "", "scenarios to run, separated by commas; all of them if it is empty")
 		made  = flag.Int("goods", 0, "made-up products to have in the catalog first")
+		file  = flag.Int("import", 0, "made-up products to import as a CSV file, and nothing else")
 		index = flag.String("index", "", "numbers of products: measures catalog's index by itself with each, and no shop")
 	)
 	flag.Usage = func() {
@@ -38,11 +39,21 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	if flag.Arg(0) == helloCommand {
+		if err := serveHello(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	http.DefaultTransport = loopback(http.DefaultTransport.(*http.Transport))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	work := func() error { return run(ctx, *users, *only, *past, *crowd, *made, *round) }
-	if *index != "" {
+	switch {
+	case *file > 0:
+		work = func() error { return importFile(ctx, *file) }
+	case *index != "":
 		work = func() error { return measureIndexes(ctx, *index) }
 	}
 	if err := work(); err != nil && !errors.Is(err, context.Canceled) {
@@ -51,13 +62,15 @@ func main() {
 	}
 }
 
-// scenario is one thing that a customer does. do returns named durations.
+// scenario is one thing that a customer does. do returns named durations; cpu is what processes have used so far, see
+// cpuByProcess.
 type scenario struct {
 	name string
 	do   func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error)
+	cpu  func(ctx context.Context) map[string]time.Duration
 }
 
-func run(ctx context.Context, users, only string, past, buyers, made int, round time.Duration) error {
+func run(ctx context.Context, users, only string, past, buyers, made int, length time.Duration) error {
 	var list shop.Products
 	if err := shop.New().Do(ctx, http.MethodGet, "products?limit=48", nil, &list); err != nil {
 		return fmt.Errorf("the shop at %s does not answer: %w", shop.BaseURL(), err)
@@ -66,7 +79,7 @@ func run(ctx context.Context, users, only string, past, buyers, made int, round 
 	if err != nil {
 		return err
 	}
-	hello, err := serveHello(ctx)
+	hello, err := startHello(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,30 +103,22 @@ func run(ctx context.Context, users, only string, past, buyers, made int, round 
 	}
 	defer rows.close()
 	scenarios := []scenario{
-		{"hello-world", func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
-			return timed("answer", func() error { return get(ctx, hello) })
-		}},
-		{"list", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
-			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "products?limit=24", nil, nil) })
-		}},
-		{"detail", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
-			slug := list.Items[rand.IntN(len(list.Items))].Slug
-			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "products/"+slug, nil, nil) })
-		}},
-		{"search", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
-			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "products?"+searchFor(rand.IntN(50_000)), nil, nil) })
-		}},
-		{"suggest", func(ctx context.Context, s *shop.Shopper) (map[string]time.Duration, error) {
+		{helloCommand, func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
+			return timed("answer", func() error { return get(ctx, hello.address) })
+		}, func(context.Context) map[string]time.Duration { return hello.cpu() }},
+		reading("list", func() string { return "products?limit=24" }),
+		reading("detail", func() string { return "products/" + list.Items[rand.IntN(len(list.Items))].Slug }),
+		reading("search", func() string { return "products?" + searchFor(rand.IntN(50_000)) }),
+		reading("suggest", func() string {
 			words := goods.Query(rand.IntN(50_000))
-			begun := url.Values{"q": {words[:2+rand.IntN(len(words)-2)]}}
-			return timed("answer", func() error { return s.Do(ctx, http.MethodGet, "suggest?"+begun.Encode(), nil, nil) })
-		}},
+			return "suggest?" + url.Values{"q": {words[:2+rand.IntN(len(words)-2)]}}.Encode()
+		}),
 		{"bare-rows", func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
 			return timed("committed", func() error { return rows.write(ctx) })
-		}},
+		}, cpuByProcess},
 		{"checkout", func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
 			return checkout(ctx, variants[rand.IntN(len(variants))], variants[rand.IntN(len(variants))])
-		}},
+		}, cpuByProcess},
 	}
 	ways, err := doors(ctx)
 	if err != nil {
@@ -125,16 +130,19 @@ func run(ctx context.Context, users, only string, past, buyers, made int, round 
 		if _, err := fmt.Sscanf(field, "%d", &n); err != nil || n < 1 || n > 1000 {
 			return fmt.Errorf("-users: %q is not a number from 1 to 1000", field)
 		}
-		medians := map[string]time.Duration{}
+		rounds := map[string]*round{}
 		for _, sc := range scenarios {
 			if only != "" && !slices.Contains(strings.Split(only, ","), sc.name) || sc.name == "bare-rows" && rows == nil {
 				continue
 			}
-			if medians[sc.name], err = load(ctx, sc, n, round); err != nil {
+			if rounds[sc.name], err = load(ctx, sc, n, length); err != nil {
 				return err
 			}
+			if sc.name == "list" || sc.name == "detail" {
+				rounds[sc.name].printShare(rounds[helloCommand])
+			}
 		}
-		printOverhead(medians)
+		printOverhead(rounds[throughTheDoor], rounds[straight])
 	}
 	if only == "" || slices.Contains(strings.Split(only, ","), "last-piece") {
 		return lastPiece(ctx, variants[0].SKU, buyers, min(buyers, 256))
@@ -213,10 +221,19 @@ func timed(name string, do func() error) (map[string]time.Duration, error) {
 	return map[string]time.Duration{name: time.Since(start)}, err
 }
 
+// reading is a scenario of somebody who reads something public, and has not been here before.
+func reading(name string, path func() string) scenario {
+	return scenario{name, func(ctx context.Context, _ *shop.Shopper) (map[string]time.Duration, error) {
+		return timed("answer", func() error { return get(ctx, shop.BaseURL()+"/api/v1/"+path()) })
+	}, cpuByProcess}
+}
+
+// get reads an answer to its end, packed as browsers take it. It is left so: unpacking is the visitor's work.
 func get(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Accept-Encoding", "gzip")
 	return expect(req, http.StatusOK)
 }

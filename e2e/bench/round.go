@@ -20,6 +20,7 @@ type round struct {
 	done, failed int64
 	last         error                      // of those that failed
 	took         map[string][]time.Duration // of those that were done
+	median       time.Duration              // of what is printed last
 }
 
 // toleratedFailures is how many in a hundred may fail in a round that counts: a shop that refuses most of what it is asked
@@ -28,10 +29,9 @@ const toleratedFailures = 1
 
 func (r *round) void() bool { return r.done == 0 || 100*r.failed > toleratedFailures*(r.done+r.failed) }
 
-// load lets n customers do sc over and over for a while and prints what came of it. It returns the median of what is
-// printed last; 0 if the round is void.
-func load(ctx context.Context, sc scenario, n int, length time.Duration) (median time.Duration, err error) {
-	before := cpuByProcess(ctx)
+// load lets n customers do sc over and over for a while and prints what came of it.
+func load(ctx context.Context, sc scenario, n int, length time.Duration) (*round, error) {
+	before := sc.cpu(ctx)
 	start := time.Now()
 	r := &round{scenario: sc.name, users: n, took: map[string][]time.Duration{}}
 	var mu sync.Mutex
@@ -49,14 +49,23 @@ func load(ctx context.Context, sc scenario, n int, length time.Duration) (median
 	}
 	group.Wait()
 	if ctx.Err() != nil {
-		return 0, ctx.Err()
+		return nil, ctx.Err()
 	}
 	r.elapsed = time.Since(start)
-	median = r.print(os.Stdout)
-	if sc.name != "hello-world" && !r.void() {
-		printCPU(before, cpuByProcess(ctx), r.done)
+	r.print(os.Stdout)
+	if !r.void() {
+		printCPU(before, sc.cpu(ctx), r.done)
 	}
-	return median, nil
+	return r, nil
+}
+
+func (r *round) rate() float64 { return float64(r.done) / r.elapsed.Seconds() }
+
+// printShare compares the rate with that of another round of the same run.
+func (r *round) printShare(of *round) {
+	if of != nil && !of.void() && !r.void() {
+		fmt.Printf("  %.2f of %s\n", r.rate()/of.rate(), of.scenario)
+	}
 }
 
 func (r *round) add(durations map[string]time.Duration, err error) {
@@ -71,24 +80,23 @@ func (r *round) add(durations map[string]time.Duration, err error) {
 }
 
 // print writes the figures of the round, or why there are none.
-func (r *round) print(w io.Writer) (median time.Duration) {
+func (r *round) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%-12s %2d at once: ", r.scenario, r.users)
 	if r.void() {
 		fmt.Fprintf(w, "void, %d of %d failed\n", r.failed, r.done+r.failed)
 	} else {
-		fmt.Fprintf(w, "%8.1f/s, %d failed\n", float64(r.done)/r.elapsed.Seconds(), r.failed)
+		fmt.Fprintf(w, "%8.1f/s, %d failed\n", r.rate(), r.failed)
 	}
 	if r.last != nil {
 		fmt.Fprintf(w, "  last failure: %v\n", r.last)
 	}
 	if r.void() {
-		return 0
+		return
 	}
 	for _, name := range sortedKeys(r.took) {
 		d := r.took[name]
 		slices.Sort(d)
-		median = at(d, .5)
+		r.median = at(d, .5)
 		fmt.Fprintf(w, "  %-12s p50 %8s  p90 %8s  p99 %8s  max %8s\n", name, at(d, .5), at(d, .9), at(d, .99), d[len(d)-1].Round(10*time.Microsecond))
 	}
-	return median
 }

@@ -20,13 +20,14 @@ func TestARoundThatFailsHasNoFigures(t *testing.T) {
 	}
 	r.add(nil, errors.New("429"))
 	var good strings.Builder
-	require.Equal(t, time.Millisecond, r.print(&good))
+	r.print(&good)
+	require.Equal(t, time.Millisecond, r.median)
 	require.Contains(t, good.String(), "99.0/s, 1 failed")
 	require.Contains(t, good.String(), "p99")
 
 	r.add(nil, errors.New("429"))
 	var void strings.Builder
-	require.Zero(t, r.print(&void))
+	r.print(&void)
 	require.Contains(t, void.String(), "void, 2 of 101 failed\n  last failure: 429\n")
 	require.NotContains(t, void.String(), "p99")
 	require.NotContains(t, void.String(), "/s")

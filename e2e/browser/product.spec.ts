@@ -53,6 +53,11 @@ test('pictures are fetched in the size that they are shown in, and what is out o
     const { pathname, search } = new URL(request.url())
     if (pathname.startsWith('/api/v1/images/')) asked.push(search)
   })
+  // How far ahead a browser fetches is its own to say: with such tall cards the last ones are out of sight for any.
+  await page.route('**/*.css', async (route) => {
+    const response = await route.fetch()
+    await route.fulfill({ response, body: `${await response.text()} main article { min-height: 2000px }` })
+  })
   await page.setViewportSize({ width: 390, height: 800 })
   await page.goto('/products')
   await expect(productCards(page)).toHaveCount(24)
