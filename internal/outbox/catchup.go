@@ -75,6 +75,7 @@ type catchup struct {
 
 	stored string // the cursor that was saved last, by this replica or another
 	cursor string // that, or one beyond it that no fact lies between
+	cut    string // where the next reading ends
 }
 
 func (c *catchup) run(ctx context.Context) error {
@@ -90,8 +91,8 @@ func (c *catchup) run(ctx context.Context) error {
 	}
 }
 
-// round reads the feed from the cursor to its end. An event that fails does not keep those behind it waiting, but the
-// cursor stays before it, so that the next round offers it again.
+// round reads the feed from the cursor to its end. An event that fails does not keep those behind it waiting, for its end
+// goes on; but the cursor stays before it, so that the next round offers it again.
 func (c *catchup) round(ctx context.Context) error {
 	stored, err := c.store.Load(ctx, c.producer)
 	if err != nil {
@@ -104,7 +105,7 @@ func (c *catchup) round(ctx context.Context) error {
 	whole := true
 	for more := true; more; {
 		var page feedPage
-		query := url.Values{"topics": {strings.Join(c.topics, ",")}, "after": {cursor}}
+		query := url.Values{"topics": {strings.Join(c.topics, ",")}, "after": {cursor}, "cut": {c.cut}}
 		if err := c.bus.Call(ctx, c.producer, http.MethodGet, "/outbox?"+query.Encode(), nil, &page); err != nil {
 			return err
 		}
@@ -130,7 +131,7 @@ func (c *catchup) round(ctx context.Context) error {
 		if whole { // without facts that is worth no write
 			c.cursor = page.NextCursor
 		}
-		cursor, more = page.NextCursor, page.More
+		cursor, c.cut, more = page.NextCursor, page.Cut, page.More
 	}
 	return nil
 }

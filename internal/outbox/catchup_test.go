@@ -42,6 +42,7 @@ type script struct {
 	Bus
 	page  feedPage
 	after []string
+	cut   string // of the last call
 }
 
 func (s *script) Call(_ context.Context, _, _, path string, _, out any) error {
@@ -49,7 +50,7 @@ func (s *script) Call(_ context.Context, _, _, path string, _, out any) error {
 	if err != nil {
 		return err
 	}
-	s.after = append(s.after, u.Query().Get("after"))
+	s.after, s.cut = append(s.after, u.Query().Get("after")), u.Query().Get("cut")
 	b, err := json.Marshal(s.page)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func TestTheCursorIsSavedWithWhatWasHeard(t *testing.T) {
 	c := &catchup{bus: feed, producer: "ordering", topics: []string{events.TopicOrderPaid}, store: plain{cursors, handlers}}
 	round := func(next string, facts int) {
 		t.Helper()
-		feed.after, feed.page.NextCursor, feed.page.Items = nil, next, nil
+		feed.after, feed.page.NextCursor, feed.page.Cut, feed.page.Items = nil, next, "cut "+next, nil
 		for range facts {
 			feed.page.Items = append(feed.page.Items, events.Envelope{Type: events.TopicOrderPaid, Data: []byte(`{}`)})
 		}
@@ -90,6 +91,7 @@ func TestTheCursorIsSavedWithWhatWasHeard(t *testing.T) {
 	round("4", 1)
 	round("4", 1)
 	require.Equal(t, [2]string{"3", "3"}, [2]string{asked(), saved()}, "it is offered again")
+	require.Equal(t, "cut 4", feed.cut, "with what has come since")
 	refusal = nil
 	round("5", 0)
 	require.Equal(t, [2]string{"3", "3"}, [2]string{asked(), saved()})

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,48 +28,55 @@ const (
 	settled = 3 * time.Second
 )
 
-// feedPage is what the feed answers with. NextCursor is to be asked for at once if there are more, and later otherwise.
+// feedPage is what the feed answers with. NextCursor is to be asked for at once if there are more, and later otherwise; Cut
+// is to be sent with it in either case.
 type feedPage struct {
 	web.Page[events.Envelope]
-	More bool `json:"more,omitempty"`
+	More bool   `json:"more,omitempty"`
+	Cut  string `json:"cut"`
 }
 
-// feedCursor says how far a consumer has read the feed, whose order is (Xid, Seq), and what it is to be told next: the facts of
-// transactions older than Horizon, the oldest that was open at At. It stands at a fact that is there: after a crash
-// PostgreSQL counts on from what was committed, and gives numbers of transactions that were not to others.
-type feedCursor struct {
-	Xid, Seq, Horizon int64
-	At                time.Time
+// feedCursor is the last fact that a consumer has read of a feed, whose order is (Xid, Seq); the zero value is the beginning.
+// It stands at a fact that is there: after a crash PostgreSQL counts on from what was committed, and gives numbers of
+// transactions that were not to others.
+type feedCursor struct{ Xid, Seq int64 }
+
+func (c feedCursor) String() string { return fmt.Sprintf("%d-%d", c.Xid, c.Seq) }
+
+// feedCut is where a reading ends: before Horizon, the oldest transaction that was open at At. Without one, the feed answers
+// with the first only.
+type feedCut struct {
+	Horizon int64
+	At      time.Time
 }
 
-func (c feedCursor) String() string {
-	return fmt.Sprintf("%d-%d-%d-%d", c.Xid, c.Seq, c.Horizon, c.At.UnixMilli())
-}
+func (c feedCut) String() string { return fmt.Sprintf("%d-%d", c.Horizon, c.At.UnixMilli()) }
 
-// parseCursor reads what String writes. What has been read is enough; "" is the beginning.
-func parseCursor(s string) (c feedCursor, err error) {
+// parsePair reads what the two String methods write. "" is 0-0.
+func parsePair(parameter, s string) (first, second int64, err error) {
 	if s == "" {
-		s = "0-0"
+		return 0, 0, nil
 	}
-	var at int64
-	numbers := []*int64{&c.Xid, &c.Seq, &c.Horizon, &at}
-	parts := strings.Split(s, "-")
-	if len(parts) != len(numbers) && len(parts) != 2 {
-		err = strconv.ErrSyntax
+	a, b, _ := strings.Cut(s, "-")
+	x, err := strconv.ParseUint(a, 10, 63)
+	y, err2 := strconv.ParseUint(b, 10, 63)
+	if cmp.Or(err, err2) != nil {
+		return 0, 0, problem.New(problem.Invalid, "invalid-cursor", "%s is not of this feed.", parameter)
 	}
-	for i := 0; i < len(parts) && err == nil; i++ {
-		var n uint64
-		n, err = strconv.ParseUint(parts[i], 10, 63)
-		*numbers[i] = int64(n)
-	}
-	if err != nil {
-		return feedCursor{}, problem.New(problem.Invalid, "invalid-cursor", "after is not a cursor of this feed.")
-	}
-	c.At = time.UnixMilli(at)
-	return c, nil
+	return int64(x), int64(y), nil
 }
 
-// Routes adds GET /outbox?topics=a,b&after=cursor: this service's facts of those topics in the order of their commits,
+func parseCursor(s string) (feedCursor, error) {
+	xid, seq, err := parsePair("after", s)
+	return feedCursor{xid, seq}, err
+}
+
+func parseCut(s string) (feedCut, error) {
+	horizon, at, err := parsePair("cut", s)
+	return feedCut{horizon, time.UnixMilli(at)}, err
+}
+
+// Routes adds GET /outbox?topics=a,b&after=cursor&cut=cut: this service's facts of those topics in the order of their commits,
 // for the services that subscribe to them.
 func Routes(r *mux.Router, pool *pgxpool.Pool, app string) {
 	r.Handle("/outbox", web.Handler(func(w http.ResponseWriter, r *http.Request) error {
@@ -83,7 +91,11 @@ func Routes(r *mux.Router, pool *pgxpool.Pool, app string) {
 		if err != nil {
 			return err
 		}
-		page, err := readFeed(r.Context(), pool, app, topics, from, time.Now())
+		cut, err := parseCut(r.URL.Query().Get("cut"))
+		if err != nil {
+			return err
+		}
+		page, err := readFeed(r.Context(), pool, app, topics, from, cut, time.Now())
 		if err != nil {
 			return fmt.Errorf("read feed: %w", err)
 		}
@@ -91,13 +103,13 @@ func Routes(r *mux.Router, pool *pgxpool.Pool, app string) {
 	})).Methods(http.MethodGet)
 }
 
-// readFeed is the feed from a cursor on. It ends before the transactions that were open a moment ago: those that are still
-// open may yet add rows before others that can be seen, and the rest is left to the broker for now. A page that is not
-// full has all there was, of whatever topic, so that nobody reads again what was not for them.
-func readFeed(ctx context.Context, pool *pgxpool.Pool, app string, topics []string, from feedCursor, now time.Time) (page feedPage, err error) {
+// readFeed is the feed from a cursor to a cut, and the next cut. That ends before the transactions that are open now, which
+// may yet add rows before others that can be seen, and is not read up to before the broker has had its time for what is
+// committed. A page that is not full has all there was, of whatever topic, so that nobody reads again what was not for them.
+func readFeed(ctx context.Context, pool *pgxpool.Pool, app string, topics []string, from feedCursor, cut feedCut, now time.Time) (page feedPage, err error) {
 	page.Items = []events.Envelope{}
-	if age := now.Sub(from.At); 0 <= age && age < settled {
-		page.NextCursor = from.String()
+	page.NextCursor, page.Cut = from.String(), cut.String()
+	if age := now.Sub(cut.At); 0 <= age && age < settled {
 		return page, nil
 	}
 	var oldestOpen int64
@@ -107,7 +119,7 @@ func readFeed(ctx context.Context, pool *pgxpool.Pool, app string, topics []stri
 	if from.Xid >= oldestOpen {
 		from = feedCursor{} // of the database before it was restored, which counts anew
 	}
-	if until := min(from.Horizon, oldestOpen); until > from.Xid {
+	if until := min(cut.Horizon, oldestOpen); until > from.Xid {
 		rows, err := pool.Query(ctx, `select id::text, topic, subject, traceparent, data, created_at, xid::text::bigint, seq
 			from outbox where (xid, seq) > ($1::bigint::text::xid8, $2) and xid < $3::bigint::text::xid8 and topic = any($4) order by xid, seq limit $5`,
 			from.Xid, from.Seq, until, topics, feedRows)
@@ -135,7 +147,6 @@ func readFeed(ctx context.Context, pool *pgxpool.Pool, app string, topics []stri
 			return page, err
 		}
 	}
-	from.Horizon, from.At = oldestOpen, now
-	page.NextCursor = from.String()
+	page.NextCursor, page.Cut = from.String(), feedCut{oldestOpen, now}.String()
 	return page, nil
 }

@@ -19,13 +19,16 @@ import (
 type reader struct {
 	f   *fixture
 	at  feedCursor
+	cut feedCut
 	now time.Time
 }
 
 func (r *reader) read(t *testing.T, topic string) (subjects []string, more bool) {
-	page, err := readFeed(t.Context(), r.f.producer, "ordering", []string{topic}, r.at, r.now)
+	page, err := readFeed(t.Context(), r.f.producer, "ordering", []string{topic}, r.at, r.cut, r.now)
 	require.NoError(t, err)
 	r.at, err = parseCursor(page.NextCursor)
+	require.NoError(t, err)
+	r.cut, err = parseCut(page.Cut)
 	require.NoError(t, err)
 	for _, e := range page.Items {
 		subjects = append(subjects, e.Subject)
@@ -39,7 +42,7 @@ func (r *reader) next(t *testing.T, topic string) (subjects []string, more bool)
 	var committed int64
 	require.NoError(t, r.f.producer.QueryRow(t.Context(), `select pg_snapshot_xmax(pg_current_snapshot())::text::bigint`).Scan(&committed))
 	require.Eventually(t, func() bool {
-		until := r.at.Horizon
+		until := r.cut.Horizon
 		r.now = r.now.Add(settled)
 		some, m := r.read(t, topic)
 		subjects, more = append(subjects, some...), m
@@ -74,16 +77,17 @@ func TestTheFeedLeavesTheBrokerItsTime(t *testing.T) {
 	r := &reader{f: f, now: time.Now()}
 	r.next(t, events.TopicOrderPaid)
 	f.tell(t, 1)
-	asked := r.at
+	at, cut := r.at, r.cut
 	for range 3 {
 		r.now = r.now.Add(settled/3 - time.Millisecond)
 		subjects, _ := r.read(t, events.TopicOrderPaid)
 		require.Empty(t, subjects)
-		require.Equal(t, asked, r.at, "another replica that asks in between changes nothing")
+		require.Equal(t, at, r.at)
+		require.Equal(t, cut, r.cut, "who asks too often does not wait for longer")
 	}
 	subjects, _ := r.next(t, events.TopicOrderPaid)
 	require.Len(t, subjects, 1)
-	r.at.At = r.now.Add(time.Hour) // of a clock that was set back
+	r.cut.At = r.now.Add(time.Hour) // of a clock that was set back
 	f.tell(t, 1)
 	subjects, _ = r.next(t, events.TopicOrderPaid)
 	require.Len(t, subjects, 1)
@@ -121,7 +125,7 @@ func TestTheFeedPassesWhatIsNotForTheReader(t *testing.T) {
 		require.Empty(t, subjects)
 		var xid, seq int64
 		require.NoError(t, f.producer.QueryRow(t.Context(), `select xid::text::bigint, seq from outbox order by xid desc, seq desc limit 1`).Scan(&xid, &seq))
-		require.Equal(t, [2]int64{xid, seq}, [2]int64{r.at.Xid, r.at.Seq})
+		require.Equal(t, feedCursor{xid, seq}, r.at)
 		_, err := f.producer.Exec(t.Context(), `select pg_current_xact_id()`) // one without a fact
 		require.NoError(t, err)
 	}
@@ -131,8 +135,10 @@ func TestTheFeedOfARestoredDatabaseBeginsAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.tell(t, 2)
-	for _, at := range []feedCursor{{Xid: 1 << 60, Seq: 1}, {Xid: 1 << 60, Horizon: 1 << 60}, {Horizon: 1 << 60}} {
-		r := &reader{f: f, at: at, now: time.Now()}
+	later := feedCut{Horizon: 1 << 60}
+	for _, r := range []*reader{{at: feedCursor{Xid: 1 << 60, Seq: 1}}, {at: feedCursor{Xid: 1 << 60}, cut: later}, {cut: later}} {
+		at := r.at
+		r.f, r.now = f, time.Now()
 		first, _ := r.read(t, events.TopicOrderPaid)
 		rest, _ := r.next(t, events.TopicOrderPaid)
 		require.Len(t, append(first, rest...), 2, "%v", at)
@@ -152,7 +158,8 @@ func TestTheFeedIsForSubscribersOnly(t *testing.T) {
 		"/outbox?topics=" + events.TopicOrderPaid + "&after=-1-1":                   400,
 		"/outbox?topics=" + events.TopicOrderPaid + "&after=99999999999999999999-1": 400,
 		"/outbox?topics=" + events.TopicOrderPaid + "&after=9223372036854775807-1":  200,
-		"/outbox?topics=" + events.TopicOrderPaid + "&after=1-1-1-1":                200,
+		"/outbox?topics=" + events.TopicOrderPaid + "&after=1-1&cut=1-1":            200,
+		"/outbox?topics=" + events.TopicOrderPaid + "&cut=1":                        400,
 		"/outbox?topics=" + events.TopicOrderPaid + "&after=1-1-1":                  400,
 		"/outbox?topics=" + events.TopicOrderPaid + "&after=1-1%27%20or%201%3D1":    400,
 	} {

@@ -9,9 +9,7 @@ import (
 )
 
 func FuzzCursor(f *testing.F) {
-	for _, cursor := range []string{
-		"", "1-2", "1-2-3-4", "1-2-3", "1-2-3-4-5", "-1-2", "1--2", "9223372036854775808-1", "1-2-3-9223372036854775808", "1-", "+1-2", "a-b",
-	} {
+	for _, cursor := range []string{"", "1-2", "1-2-3", "-1-2", "1--2", "9223372036854775808-1", "1-9223372036854775807", "1-", "+1-2", "a-b"} {
 		f.Add(cursor)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -19,11 +17,15 @@ func FuzzCursor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.Xid < 0 || c.Seq < 0 || c.Horizon < 0 {
+		if c.Xid < 0 || c.Seq < 0 {
 			t.Fatalf("%q is %v", text, c)
 		}
 		if again, err := parseCursor(c.String()); err != nil || again != c {
 			t.Fatalf("%q is %v, and that %v: %v", text, c, again, err)
+		}
+		cut, err := parseCut(text) // the numbers have one form
+		if err != nil || cut.Horizon != c.Xid {
+			t.Fatalf("%q is %v, %v", text, cut, err)
 		}
 	})
 }

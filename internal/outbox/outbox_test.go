@@ -311,10 +311,14 @@ func TestAFailingEventDoesNotHoldTheOthersBack(t *testing.T) {
 	start(t, Run(f.consumer, f.bus, "inventory", sub)...)
 	f.tell(t, 5)
 	f.requireOnce(t, 4)
+	require.NoError(t, postgres.InTx(t.Context(), f.producer, func(tx pgx.Tx) error {
+		return Add(t.Context(), tx, paid("later"))
+	}))
+	f.requireOnce(t, 5)
 	mu.Lock()
 	mended = true
 	mu.Unlock()
-	f.requireOnce(t, 5)
+	f.requireOnce(t, 6)
 }
 
 func TestAMalformedEventBecomesADeadLetterWithItsCause(t *testing.T) {
