@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/internal/identity"
 	"github.com/sidecart/sidecart/internal/problem"
@@ -75,6 +78,33 @@ func (s *store) keep(ctx context.Context, entries ...Entry) error {
 		return fmt.Errorf("keep audit entries: %w", err)
 	}
 	return nil
+}
+
+// unkept are those of entries that the audit collection lacks. To keep them all the same would do no harm, but takes some servers
+// long if there are many.
+func (s *store) unkept(ctx context.Context, entries []Entry) ([]Entry, error) {
+	lacks := make([]bool, len(entries))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readAtOnce)
+	for i, e := range entries {
+		group.Go(func() error {
+			err := s.audit.FindOne(ctx, bson.D{{Key: "_id", Value: e.ID}}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+			if lacks[i] = errors.Is(err, mongo.ErrNoDocuments); lacks[i] {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("look for audit entries: %w", err)
+	}
+	var unkept []Entry
+	for i, e := range entries {
+		if lacks[i] {
+			unkept = append(unkept, e)
+		}
+	}
+	return unkept, nil
 }
 
 // Audit is a page of entries, the latest first: all, or those about one thing.

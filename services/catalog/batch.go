@@ -66,7 +66,7 @@ func (b *batch) prepare(ctx context.Context) (err error) {
 }
 
 func (b *batch) learn(p *Product) {
-	k := &known{id: p.ID, product: productHash(p), mine: p.Last != nil && p.Last.Import == b.job.ID}
+	k := &known{id: p.ID, product: productHash(p), mine: p.importedBy(b.job)}
 	for i := range p.Variants {
 		k.variants = append(k.variants, variantHash(&p.Variants[i]))
 	}
@@ -140,7 +140,7 @@ func (b *batch) write(ctx context.Context) error {
 	var fresh []*Product          // products that there are not yet
 	lines := map[string][]int{}   // of a fresh product, by its slug: places in b.lines
 	made := map[string]*Product{} // fresh ones by slug
-	var rest []tableLine          // to be held against what there is, one by one
+	var rest []tableLine          // to be held against what there is
 	for i, line := range b.lines {
 		if k := b.there[line.slug()]; k != nil {
 			switch same := b.same(ctx, k, line); {
@@ -179,6 +179,12 @@ func (b *batch) write(ctx context.Context) error {
 		written += len(places)
 	}
 	slices.SortFunc(rest, func(a, b tableLine) int { return a.number - b.number })
+	rest, changed, same, err := b.revise(ctx, rest)
+	if err != nil {
+		return err
+	}
+	written, unchanged = written+changed, unchanged+same
+	slices.SortFunc(rest, func(a, b tableLine) int { return a.number - b.number })
 	for _, line := range rest {
 		did, err := b.apply(ctx, line)
 		if err != nil {
@@ -204,12 +210,17 @@ func (b *batch) write(ctx context.Context) error {
 
 // fault reports a refusal of a line; what is no refusal ends the batch.
 func (b *batch) fault(err error, line int) error {
-	refusal, refused := errors.AsType[*problem.Error](err)
-	if !refused || refusal.Kind == problem.Unavailable || refusal.Kind == problem.Internal {
+	if !refused(err) {
 		return err
 	}
 	b.refuse(line, faultsOf(err, line)...)
 	return nil
+}
+
+// refused reports whether err is what is wrong with what was asked for.
+func refused(err error) bool {
+	refusal, is := errors.AsType[*problem.Error](err)
+	return is && refusal.Kind != problem.Unavailable && refusal.Kind != problem.Internal
 }
 
 // same reports whether a line says what there is. A line that does not say all is held against the document.
@@ -344,7 +355,7 @@ func (b *batch) apply(ctx context.Context, line tableLine) (written bool, err er
 	if err != nil {
 		return false, err
 	}
-	mine := p.Last != nil && p.Last.Import == b.job.ID
+	mine := p.importedBy(b.job)
 	version := p.Version
 	after, err := b.store.updateProduct(ctx, p.ID, b.job.Actor, imported, b.job.ID, b.now(), func(p *Product) error {
 		line.apply(p)

@@ -114,6 +114,60 @@ func TestAFileIsImportedOnce(t *testing.T) {
 	require.Len(t, read[staffPage[Import]](t, b.do(support, "GET", "/admin/imports", ""), 200).Items, 3)
 }
 
+// What a file says of a product is one change of it. What cannot be done of it is reported, and holds nothing else up.
+func TestAnImportChangesWhatIsThere(t *testing.T) {
+	b := newBackOffice(t)
+	b.load(heading + row("pot", "POT-1", "Pot", "1") + row("pot", "POT-2", "Pot", "2") + row("can", "CAN", "Can", "3") + row("jug", "JUG-1", "Jug", "4") + row("mug", "MUG", "Mug", "5"))
+	job := b.load(heading + row("pot", "POT-1", "Teapot", "11") + row("can", "CAN", "Can", "3") + row("pot", "POT-2", "Teapot", "12") +
+		row("jug", "JUG-1", "Jug", "14") + row("jug", "JUG-2", "Jug", "15") + row("jug", "CAN", "Jug", "16") + row("new", "NEW", "New", "17") +
+		strings.Replace(row("mug", "MUG", "Mug", "5"), "kitchen", "nowhere", 1))
+	require.Equal(t, done, job.Status, job.Reason)
+	require.Equal(t, [4]int{8, 5, 1, 2}, counts(job), "%+v", job.Errors)
+	require.Equal(t, [2]int{7, 9}, [2]int{job.Errors[0].Line, job.Errors[1].Line})
+	for slug, want := range map[string]struct {
+		version int64
+		prices  []int64
+	}{"pot": {2, []int64{1100, 1200}}, "can": {1, []int64{300}}, "jug": {3, []int64{1400, 1500}}, "mug": {1, []int64{500}}, "new": {1, []int64{1700}}} {
+		p, err := b.store.ProductBySlug(t.Context(), slug)
+		require.NoError(t, err)
+		var prices []int64
+		for _, v := range p.Variants {
+			prices = append(prices, v.Prices["EUR"])
+		}
+		require.Equal(t, want.prices, prices, slug)
+		require.Equal(t, want.version, p.Version, slug)
+		history := read[staffPage[Entry]](t, b.do(support, "GET", "/admin/products/"+p.ID+"/history", ""), 200).Items
+		require.Len(t, history, int(want.version), slug)
+	}
+	require.NoError(t, b.follower.refresh(t.Context()))
+	require.Contains(t, b.do(identity.Identity{}, "GET", "/products/pot", "").Body.String(), `"Teapot"`)
+}
+
+// What staff save between an import's reading and its writing is not written over.
+func TestAnImportYieldsToStaff(t *testing.T) {
+	b := newBackOffice(t)
+	job := b.load(heading + row("pot", "POT", "Pot", "1"))
+	before, err := b.store.ProductBySlug(t.Context(), "pot")
+	require.NoError(t, err)
+	staffs, err := b.store.UpdateProduct(t.Context(), before.ID, Actor{}, changed, time.Now(), func(p *Product) error {
+		p.Description = "Pours well."
+		return nil
+	})
+	require.NoError(t, err)
+	im := &batch{importer: b.importer(), job: &job}
+	im.tree, err = b.store.tree(t.Context())
+	require.NoError(t, err)
+	im.images = map[string]bool{"teapot.webp": true}
+	stale := &revision{before: before, lines: []tableLine{{product: ProductChange{Name: new("Jug")}}}}
+	require.NoError(t, im.propose(t.Context(), stale, time.Now()))
+	require.NotNil(t, stale.after)
+	require.NoError(t, b.store.Revise(t.Context(), []*revision{stale}, time.Now()))
+	require.Nil(t, stale.after, "its lines are looked at again")
+	after, err := b.store.Product(t.Context(), before.ID)
+	require.NoError(t, err)
+	require.Equal(t, staffs, after)
+}
+
 func TestWhatIsExportedIsImported(t *testing.T) {
 	b := newBackOffice(t)
 	products, categories, err := demoCatalog()
@@ -391,11 +445,16 @@ func TestImportOfManyProducts(t *testing.T) {
 	const n = 2000
 	b := newBackOffice(t)
 	file := bigFile(n)
-	for _, want := range [][4]int{{n, n, 0, 0}, {n, 0, n, 0}} {
+	cheaper := strings.ReplaceAll(file, ",34.50,", ",29.90,")
+	require.NotEqual(t, file, cheaper)
+	for _, step := range []struct {
+		file string
+		want [4]int
+	}{{file, [4]int{n, n, 0, 0}}, {file, [4]int{n, 0, n, 0}}, {cheaper, [4]int{n, n, 0, 0}}} {
 		began := time.Now()
-		job := b.load(file)
+		job := b.load(step.file)
 		require.Equal(t, done, job.Status, job.Reason)
-		require.Equal(t, want, counts(job))
+		require.Equal(t, step.want, counts(job))
 		t.Logf("%d products in %s: %v", n, time.Since(began).Round(time.Millisecond), counts(job))
 	}
 }

@@ -82,6 +82,9 @@ func (p *Product) entry() (Entry, bool) {
 	return e, true
 }
 
+// importedBy reports whether p's last change is an import's.
+func (p *Product) importedBy(job *Import) bool { return p.Last != nil && p.Last.Import == job.ID }
+
 // AddProduct saves a product that has begun. A repeat under the same id, with the same content, changes nothing.
 func (s *store) AddProduct(ctx context.Context, p *Product) (*Product, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)

@@ -88,7 +88,8 @@ func (s *store) prepare(ctx context.Context) error {
 		field  string
 		unique bool
 	}{
-		{s.products, "slug", true}, {s.products, "variants.sku", true}, {s.audit, "ref", false},
+		{s.products, "slug", true}, {s.products, "variants.sku", true}, {s.products, "updatedAt", false}, {s.changes, "slot", false},
+		{s.audit, "ref", false},
 		{s.reviews, "product", false}, {s.reviews, "customer", false}, {s.errors, "import", false},
 	} {
 		index := mongo.IndexModel{Keys: bson.D{{Key: of.field, Value: 1}}, Options: options.Index().SetUnique(of.unique)}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,8 +22,8 @@ import (
 )
 
 // start serves a fresh PostgreSQL database with two logins until the test ends, and returns how to connect as either.
-// again stops the server and starts another on the same data.
-func start(t *testing.T) (connect func(login string) *mongo.Database, again func()) {
+// again stops the server and starts another on the same data, which are in database.
+func start(t *testing.T) (connect func(login string) *mongo.Database, again func(), database *pgx.ConnConfig) {
 	t.Helper()
 	address := os.Getenv("TEST_POSTGRES_URL")
 	if address == "" {
@@ -46,6 +47,15 @@ func start(t *testing.T) (connect func(login string) *mongo.Database, again func
 		_, err := admin.Exec(ctx, statement)
 		require.NoError(t, err)
 	}
+	sql, err := os.ReadFile("../stack/documents.sql")
+	require.NoError(t, err)
+	database = admin.Config().Copy()
+	database.Database = name
+	within, err := pgx.ConnectConfig(ctx, database)
+	require.NoError(t, err)
+	_, err = within.Exec(ctx, string(sql))
+	require.NoError(t, err)
+	require.NoError(t, within.Close(ctx))
 	t.Cleanup(func() {
 		_, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 		require.NoError(t, err)
@@ -84,7 +94,7 @@ func start(t *testing.T) (connect func(login string) *mongo.Database, again func
 		t.Cleanup(func() { _ = client.Disconnect(ctx) })
 		return client.Database(login)
 	}
-	return connect, func() { stop(); serve() }
+	return connect, func() { stop(); serve() }, database
 }
 
 func freeAddress(t *testing.T) string {
@@ -94,8 +104,42 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
+// A document is found without reading all of its collection, by its id and by what else has an index.
+func TestDocumentsAreFoundByAnIndex(t *testing.T) {
+	connect, _, database := start(t)
+	ctx := t.Context()
+	products := connect("testcatalog").Collection("products")
+	for _, field := range []string{"slug", "variants.sku"} {
+		_, err := products.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.M{field: 1}, Options: options.Index().SetUnique(true)})
+		require.NoError(t, err)
+	}
+	for i := range 20 {
+		_, err := products.InsertOne(ctx, bson.M{"_id": fmt.Sprint(i), "slug": fmt.Sprint("pot-", i), "version": 1, "variants": bson.A{bson.M{"sku": fmt.Sprint(i)}}})
+		require.NoError(t, err)
+	}
+	result, err := products.UpdateOne(ctx, bson.M{"_id": "7", "version": 1}, bson.M{"$set": bson.M{"slug": "jug"}})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, result.MatchedCount)
+	require.NoError(t, products.FindOne(ctx, bson.M{"slug": "jug"}).Err())
+
+	admin, err := pgx.ConnectConfig(ctx, database)
+	require.NoError(t, err)
+	defer admin.Close(ctx)
+	var table string
+	require.NoError(t, admin.QueryRow(ctx, `select distinct tablename from pg_indexes where schemaname = 'testcatalog' and tablename like 'products%'`).Scan(&table))
+	_, err = admin.Exec(ctx, "set enable_seqscan = off") // which is quicker in so small a collection
+	require.NoError(t, err)
+	for field, indexed := range map[string]bool{"_id": true, "slug": true, "version": false} {
+		rows, err := admin.Query(ctx, fmt.Sprintf(`explain select _jsonb from testcatalog.%q where _jsonb->$1 @> $2`, table), field, `"x"`)
+		require.NoError(t, err)
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		require.Equal(t, indexed, strings.Contains(strings.Join(plan, "\n"), "Bitmap Index Scan"), "%s: %v", field, plan)
+	}
+}
+
 func TestConcurrentIncrementsAreAllKept(t *testing.T) {
-	connect, _ := start(t)
+	connect, _, _ := start(t)
 	ctx := t.Context()
 	counters := connect("testcatalog").Collection("counters")
 	_, err := counters.InsertOne(ctx, bson.M{"_id": "n", "n": 0})
@@ -119,7 +163,7 @@ func TestConcurrentIncrementsAreAllKept(t *testing.T) {
 }
 
 func TestALoginHasItsOwnDocumentsOnly(t *testing.T) {
-	connect, again := start(t)
+	connect, again, _ := start(t)
 	ctx := t.Context()
 	for _, login := range []string{"testcatalog", "testclient"} {
 		_, err := connect(login).Collection("things").InsertOne(ctx, bson.M{"_id": login})
@@ -143,7 +187,7 @@ func TestALoginHasItsOwnDocumentsOnly(t *testing.T) {
 }
 
 func TestIndexesMayBeAskedForAgain(t *testing.T) {
-	connect, _ := start(t)
+	connect, _, _ := start(t)
 	things := connect("testcatalog").Collection("things")
 	for range 3 {
 		_, err := things.Indexes().CreateMany(t.Context(), []mongo.IndexModel{

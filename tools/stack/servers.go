@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -242,7 +243,7 @@ func preparePostgres(ctx context.Context, in *instance, bin string, s *secrets) 
 		return err
 	}
 	statements := databaseSQL(s)
-	sum := sha256.Sum256([]byte(statements + data))
+	sum := sha256.Sum256([]byte(statements + documentSQL + data))
 	stamp := hex.EncodeToString(sum[:])
 	if done, err := os.ReadFile(in.path("databases.stamp")); err == nil && string(done) == stamp {
 		return nil
@@ -250,9 +251,17 @@ func preparePostgres(ctx context.Context, in *instance, bin string, s *secrets) 
 	if stale := filepath.Join(data, "postmaster.pid"); !alivePostmaster(stale) {
 		_ = os.Remove(stale)
 	}
-	out, err := asPostgres(ctx, data, statements, filepath.Join(bin, "postgres"), "--single", "-D", data, "postgres")
-	if err != nil {
-		return fmt.Errorf("make databases: %w\n%s", err, tail(out, 8))
+	for _, run := range []struct {
+		statements string
+		command    []string
+	}{
+		{statements, []string{"--single", "-D", data, "postgres"}},
+		{documentSQL, []string{"--single", "-j", "-D", data, "mongo"}},
+	} {
+		out, err := asPostgres(ctx, data, run.statements, append([]string{filepath.Join(bin, "postgres")}, run.command...)...)
+		if err != nil {
+			return fmt.Errorf("make databases: %w\n%s", err, tail(out, 8))
+		}
 	}
 	return writeFile(in.path("databases.stamp"), stamp)
 }
@@ -276,6 +285,9 @@ func databaseSQL(s *secrets) string {
 	}
 	return b.String()
 }
+
+//go:embed documents.sql
+var documentSQL string // a blank line ends a statement
 
 // asPostgres runs one of PostgreSQL's programs, which refuse to run as root.
 func asPostgres(ctx context.Context, dir, input string, command ...string) (string, error) {
