@@ -85,7 +85,7 @@ func (s *store) keep(ctx context.Context, entries ...Entry) error {
 func (s *store) unkept(ctx context.Context, entries []Entry) ([]Entry, error) {
 	lacks := make([]bool, len(entries))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readAtOnce)
+	group.SetLimit(sideBySide)
 	for i, e := range entries {
 		group.Go(func() error {
 			err := s.audit.FindOne(ctx, bson.D{{Key: "_id", Value: e.ID}}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()

@@ -333,13 +333,7 @@ func (b *batch) add(ctx context.Context, fresh []*Product) (slow map[string]bool
 
 // apply brings one line into the catalog, whatever is there now.
 func (b *batch) apply(ctx context.Context, line tableLine) (written bool, err error) {
-	var p *Product
-	if k := b.there[line.slug()]; k != nil {
-		p, err = b.store.Product(ctx, k.id) // which is quicker on some servers than by its address
-	}
-	if p == nil || p.Slug != line.slug() {
-		p, err = b.store.ProductBySlug(ctx, line.slug())
-	}
+	p, err := b.store.ProductBySlug(ctx, line.slug())
 	if problem.Is(err, "product-not-found") {
 		if p, err = b.fresh(ctx, nil, line); err != nil {
 			return false, err

@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	batchLines    = 8000   // each batch is looked for by its time, which some servers read every product for
+	batchLines    = 8000   // each batch is told of and looked for as one
 	maxFaults     = 50_000 // a file with more wrong lines is the wrong file
 	importLease   = 2 * time.Minute
 	batchWithin   = 90 * time.Second

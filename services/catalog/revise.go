@@ -11,8 +11,8 @@ import (
 	"github.com/sidecart/sidecart/internal/problem"
 )
 
-// readAtOnce is how many products are read side by side.
-const readAtOnce = 4
+// sideBySide is how many documents one import reads, or writes, at the same time.
+const sideBySide = 4
 
 // revision is a product as an import found it, and as some lines of its file want it.
 type revision struct {
@@ -76,7 +76,7 @@ func (b *batch) revise(ctx context.Context, lines []tableLine) (left []tableLine
 // readRevised finds the products as they are now.
 func (b *batch) readRevised(ctx context.Context, all []*revision) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readAtOnce)
+	group.SetLimit(sideBySide)
 	for _, r := range all {
 		group.Go(func() error {
 			slug := r.lines[0].slug()
@@ -147,17 +147,28 @@ func (s *store) Revise(ctx context.Context, all []*revision, at time.Time) error
 	if err := s.recordChange(ctx, told); err != nil {
 		return err
 	}
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for _, r := range all {
+		group.Go(func() error {
+			result, err := s.products.UpdateOne(within, versioned(r.before.ID, r.before.Version), r.after.update())
+			if err != nil {
+				return fmt.Errorf("save product %s: %w", r.before.ID, err)
+			}
+			if result.MatchedCount == 0 {
+				r.after = nil
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	var made []Entry
 	for _, r := range all {
-		result, err := s.products.UpdateOne(ctx, versioned(r.before.ID, r.before.Version), r.after.update())
-		if err != nil {
-			return fmt.Errorf("save product %s: %w", r.before.ID, err)
+		if r.after != nil {
+			made = append(made, *r.after.Last)
 		}
-		if result.MatchedCount == 0 {
-			r.after = nil
-			continue
-		}
-		made = append(made, *r.after.Last)
 	}
 	if err := s.recordChange(ctx, told); err != nil {
 		return err

@@ -142,24 +142,86 @@ func TestConcurrentIncrementsAreAllKept(t *testing.T) {
 	connect, _, _ := start(t)
 	ctx := t.Context()
 	counters := connect("testcatalog").Collection("counters")
-	_, err := counters.InsertOne(ctx, bson.M{"_id": "n", "n": 0})
-	require.NoError(t, err)
+	for id := range 4 {
+		_, err := counters.InsertOne(ctx, bson.M{"_id": fmt.Sprint(id), "n": 0})
+		require.NoError(t, err)
+	}
+	add := bson.M{"$inc": bson.M{"n": 1}}
 	var wait sync.WaitGroup
-	failed := make(chan error, 200)
-	for range 200 {
+	failed := make(chan error, 1000)
+	for i := range 200 {
 		wait.Go(func() {
-			_, err := counters.UpdateOne(ctx, bson.M{"_id": "n"}, bson.M{"$inc": bson.M{"n": 1}})
+			_, err := counters.UpdateOne(ctx, bson.M{"_id": fmt.Sprint(i % 4)}, add)
 			failed <- err
 		})
+		if i%10 == 0 { // each also changes as one of many, and by another command
+			wait.Go(func() {
+				_, err := counters.UpdateMany(ctx, bson.M{}, add)
+				failed <- err
+			})
+			wait.Go(func() {
+				failed <- counters.FindOneAndUpdate(ctx, bson.M{"_id": fmt.Sprint(i % 4)}, add).Err()
+			})
+		}
 	}
 	wait.Wait()
 	close(failed)
 	for err := range failed {
 		require.NoError(t, err)
 	}
-	var got struct{ N int }
-	require.NoError(t, counters.FindOne(ctx, bson.M{"_id": "n"}).Decode(&got))
-	require.Equal(t, 200, got.N)
+	cursor, err := counters.Find(ctx, bson.M{})
+	require.NoError(t, err)
+	var all []struct{ N int }
+	require.NoError(t, cursor.All(ctx, &all))
+	sum := 0
+	for _, counter := range all {
+		sum += counter.N
+	}
+	require.Equal(t, 200+20*4+20, sum)
+}
+
+// An update passes beside others only if it can be of one document alone.
+func TestOneDocumentIsToldFromMany(t *testing.T) {
+	update := func(command string, statements ...any) message {
+		body, err := bson.Marshal(bson.D{{Key: command, Value: "things"}, {Key: "$db", Value: "x"}})
+		require.NoError(t, err)
+		list := []byte("updates\x00")
+		for _, s := range statements {
+			one, err := bson.Marshal(s)
+			require.NoError(t, err)
+			list = append(list, one...)
+		}
+		frame := make([]byte, headerSize+4)
+		frame = append(append(frame, 0), body...)
+		frame = append(binary.LittleEndian.AppendUint32(append(frame, 1), uint32(4+len(list))), list...)
+		binary.LittleEndian.PutUint32(frame, uint32(len(frame)))
+		binary.LittleEndian.PutUint32(frame[12:], opMsg)
+		m, err := readMessage(bytes.NewReader(frame))
+		require.NoError(t, err)
+		return m
+	}
+	query := func(q any, multi bool) bson.D { return bson.D{{Key: "q", Value: q}, {Key: "multi", Value: multi}} }
+	seven, eight := query(bson.M{"_id": "7", "version": 1}, false), query(bson.M{"_id": "8"}, false)
+	id, one := update("update", seven).document()
+	require.True(t, one)
+	other, one := update("update", eight).document()
+	require.True(t, one)
+	require.NotEqual(t, id, other)
+	for name, m := range map[string]message{
+		"two": update("update", seven, eight), "none": update("update"), "many": update("update", query(bson.M{"_id": "7"}, true)),
+		"without id": update("update", query(bson.M{"slug": "7"}, false)), "several ids": update("update", query(bson.M{"_id": bson.M{"$in": bson.A{"7"}}}, false)),
+		"another command": update("delete", seven), "no query": update("update", bson.D{}), "a number": update("update", query(bson.M{"_id": 7}, false)),
+	} {
+		_, one := m.document()
+		require.False(t, one, name)
+	}
+	whole := update("update", seven)
+	for end := headerSize + 4; end < len(whole.bytes); end++ {
+		cut := whole
+		cut.bytes = cut.bytes[:end]
+		_, one := cut.document()
+		require.False(t, one, "cut at %d", end)
+	}
 }
 
 func TestALoginHasItsOwnDocumentsOnly(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"net"
@@ -15,12 +16,28 @@ import (
 )
 
 // proxy stands between clients and FerretDB v1, which reads, changes and writes a document back in separate steps: of
-// 200 concurrent $inc it loses most. One write at a time, over all connections, makes each of them atomic (about 800
-// a second). Reads pass freely.
+// 200 concurrent $inc it loses most. One write at a time, over all connections, makes each of them atomic; only updates that
+// each name one document by its id pass side by side, if it is not the same one. Reads pass freely.
 type proxy struct {
-	backend func(login string) (net.Conn, error)
-	writes  sync.Mutex
+	backend   func(login string) (net.Conn, error)
+	writes    sync.RWMutex
+	documents [64]sync.Mutex // by hash
 }
+
+// lock waits until a write may pass, and returns what to call after it.
+func (p *proxy) lock(write message) (unlock func()) {
+	id, one := write.document()
+	if !one {
+		p.writes.Lock()
+		return p.writes.Unlock
+	}
+	document := &p.documents[maphash.Bytes(seed, id)%uint64(len(p.documents))]
+	p.writes.RLock()
+	document.Lock()
+	return func() { document.Unlock(); p.writes.RUnlock() }
+}
+
+var seed = maphash.MakeSeed()
 
 // serve accepts clients until the listener is closed.
 func (p *proxy) serve(front net.Listener) {
@@ -70,8 +87,7 @@ func (p *proxy) relay(client net.Conn) {
 
 func (p *proxy) exchange(server net.Conn, request message) (message, error) {
 	if request.writes() {
-		p.writes.Lock()
-		defer p.writes.Unlock()
+		defer p.lock(request)()
 	}
 	var answer message
 	for _, part := range request.parts() {
@@ -135,6 +151,37 @@ var writing = map[string]bool{
 }
 
 func (m message) writes() bool { return writing[m.command] }
+
+// document is the id that an update's one statement asks for, as it is in the message.
+func (m message) document() (id []byte, one bool) {
+	const sequence = headerSize + 4 // flags
+	if m.command != "update" {
+		return nil, false
+	}
+	for rest := m.bytes[sequence:]; len(rest) > 5; {
+		size := int(binary.LittleEndian.Uint32(rest[1:]))
+		if size < 4 || size+1 > len(rest) {
+			return nil, false
+		}
+		if name, statements, is := bytes.Cut(rest[5:size+1], []byte{0}); rest[0] == 1 && is && string(name) == "updates" {
+			return onlyDocument(statements)
+		}
+		rest = rest[1+size:]
+	}
+	return nil, false
+}
+
+// onlyDocument is the id that the query of the only one of statements names.
+func onlyDocument(statements bson.Raw) (id []byte, one bool) {
+	if len(statements) < 4 || int(binary.LittleEndian.Uint32(statements)) != len(statements) || statements.Validate() != nil {
+		return nil, false
+	}
+	if many, _ := statements.Lookup("multi").BooleanOK(); many {
+		return nil, false
+	}
+	v := statements.Lookup("q", "_id")
+	return v.Value, v.Type == bson.TypeString
+}
 
 // login is the user name of a request to log in by the PLAIN mechanism, whose payload is NUL user NUL password.
 func (m message) login() string {
