@@ -21,6 +21,15 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 )
 
+// documentSQL is what every instance does to the database of its documents.
+var documentSQL = func() string {
+	sql, err := os.ReadFile("../stack/documents.sql")
+	if err != nil {
+		panic(err)
+	}
+	return string(sql)
+}()
+
 // start serves a fresh PostgreSQL database with two logins until the test ends, and returns how to connect as either.
 // again stops the server and starts another on the same data, which are in database.
 func start(t *testing.T) (connect func(login string) *mongo.Database, again func(), database *pgx.ConnConfig) {
@@ -47,13 +56,11 @@ func start(t *testing.T) (connect func(login string) *mongo.Database, again func
 		_, err := admin.Exec(ctx, statement)
 		require.NoError(t, err)
 	}
-	sql, err := os.ReadFile("../stack/documents.sql")
-	require.NoError(t, err)
 	database = admin.Config().Copy()
 	database.Database = name
 	within, err := pgx.ConnectConfig(ctx, database)
 	require.NoError(t, err)
-	_, err = within.Exec(ctx, string(sql))
+	_, err = within.Exec(ctx, documentSQL)
 	require.NoError(t, err)
 	require.NoError(t, within.Close(ctx))
 	t.Cleanup(func() {
@@ -129,13 +136,27 @@ func TestDocumentsAreFoundByAnIndex(t *testing.T) {
 	require.NoError(t, admin.QueryRow(ctx, `select distinct tablename from pg_indexes where schemaname = 'testcatalog' and tablename like 'products%'`).Scan(&table))
 	_, err = admin.Exec(ctx, "set enable_seqscan = off") // which is quicker in so small a collection
 	require.NoError(t, err)
-	for field, indexed := range map[string]bool{"_id": true, "slug": true, "version": false} {
-		rows, err := admin.Query(ctx, fmt.Sprintf(`explain select _jsonb from testcatalog.%q where _jsonb->$1 @> $2`, table), field, `"x"`)
-		require.NoError(t, err)
-		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		require.NoError(t, err)
-		require.Equal(t, indexed, strings.Contains(strings.Join(plan, "\n"), "Bitmap Index Scan"), "%s: %v", field, plan)
+	check := func() {
+		for field, indexed := range map[string]bool{"_id": true, "slug": true, "version": false} {
+			rows, err := admin.Query(ctx, fmt.Sprintf(`explain select _jsonb from testcatalog.%q where _jsonb->$1 @> $2`, table), field, `"x"`)
+			require.NoError(t, err)
+			plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			require.NoError(t, err)
+			require.Equal(t, indexed, strings.Contains(strings.Join(plan, "\n"), "Bitmap Index Scan"), "%s: %v", field, plan)
+		}
 	}
+	check()
+	// An instance of before such indexes gets them at its next start.
+	rows, err := admin.Query(ctx, `select format('drop index %I.%I', schemaname, indexname) from pg_indexes where schemaname = 'testcatalog' and indexdef like '% gin %'`)
+	require.NoError(t, err)
+	drops, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Len(t, drops, 4, "two are of the list of collections")
+	for _, drop := range append(drops, documentSQL) {
+		_, err := admin.Exec(ctx, drop)
+		require.NoError(t, err)
+	}
+	check()
 }
 
 func TestConcurrentIncrementsAreAllKept(t *testing.T) {
