@@ -141,15 +141,16 @@ func (b *batch) write(ctx context.Context) error {
 	lines := map[string][]int{}   // of a fresh product, by its slug: places in b.lines
 	made := map[string]*Product{} // fresh ones by slug
 	var rest []tableLine          // to be held against what there is
+	revised := map[string]bool{}  // slugs of those: what a later line says is no longer what there is
 	for i, line := range b.lines {
 		if k := b.there[line.slug()]; k != nil {
-			switch same := b.same(ctx, k, line); {
+			switch same := !revised[line.slug()] && b.same(ctx, k, line); {
 			case same && k.mine && b.again:
 				written++
 			case same:
 				unchanged++
 			default:
-				rest = append(rest, line)
+				rest, revised[line.slug()] = append(rest, line), true
 			}
 			continue
 		}

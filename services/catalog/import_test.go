@@ -143,6 +143,29 @@ func TestAnImportChangesWhatIsThere(t *testing.T) {
 	require.Contains(t, b.do(identity.Identity{}, "GET", "/products/pot", "").Body.String(), `"Teapot"`)
 }
 
+// Of lines about the same article the last one counts.
+func TestTheLastLineCounts(t *testing.T) {
+	b := newBackOffice(t)
+	b.load(heading + row("pot", "POT", "Pot", "1"))
+	for _, step := range []struct {
+		prices []string
+		want   int64
+	}{{[]string{"1", "2"}, 200}, {[]string{"3", "2"}, 200}, {[]string{"3", "4", "2", "5"}, 500}} {
+		file := heading
+		for _, price := range step.prices {
+			file += row("pot", "POT", "Pot", price)
+		}
+		job := b.load(file)
+		require.Equal(t, done, job.Status, job.Reason)
+		p, err := b.store.ProductBySlug(t.Context(), "pot")
+		require.NoError(t, err)
+		require.Equal(t, step.want, p.Variants[0].Prices["EUR"], "%v", step.prices)
+	}
+	p, err := b.store.ProductBySlug(t.Context(), "pot")
+	require.NoError(t, err)
+	require.EqualValues(t, 3, p.Version, "what is taken back in the same file is no change")
+}
+
 // What staff save between an import's reading and its writing is not written over.
 func TestAnImportYieldsToStaff(t *testing.T) {
 	b := newBackOffice(t)

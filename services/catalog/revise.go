@@ -115,8 +115,10 @@ func (b *batch) propose(ctx context.Context, r *revision, at time.Time) error {
 	if len(without(p.keys(), r.before.keys())) > 0 {
 		return nil
 	}
-	if r.changed > 0 {
-		e := newEntry(b.job.Actor, imported, productKind, p.ID, p.Name, r.before.fields(), p.fields(), at)
+	e := newEntry(b.job.Actor, imported, productKind, p.ID, p.Name, r.before.fields(), p.fields(), at)
+	if e.nothing() { // or a later line takes back what an earlier one says
+		r.changed = 0
+	} else {
 		e.Import = b.job.ID
 		p.Version, p.UpdatedAt, p.Last = r.before.Version+1, at, &e
 	}

@@ -212,7 +212,7 @@ func TestOneDocumentIsToldFromMany(t *testing.T) {
 			require.NoError(t, err)
 			list = append(list, one...)
 		}
-		frame := make([]byte, headerSize+4)
+		frame := bytes.Repeat([]byte{0}, headerSize+4)
 		frame = append(append(frame, 0), body...)
 		frame = append(binary.LittleEndian.AppendUint32(append(frame, 1), uint32(4+len(list))), list...)
 		binary.LittleEndian.PutUint32(frame, uint32(len(frame)))
