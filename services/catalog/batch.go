@@ -179,7 +179,6 @@ func (b *batch) write(ctx context.Context) error {
 		}
 		written += len(places)
 	}
-	slices.SortFunc(rest, func(a, b tableLine) int { return a.number - b.number })
 	rest, changed, same, err := b.revise(ctx, rest)
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ const (
 	receivedIn    = time.Hour // an upload that takes longer has broken off
 	scanWithin    = 10 * time.Minute
 	scannedAtOnce = 1000
+	sideBySide    = 4 // documents that an import reads, or writes, at the same time
 	shownFaults   = 1000
 	importsSwept  = time.Hour
 	importsKept   = 30 * 24 * time.Hour // unless the setting says otherwise

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/internal/problem"
 )
@@ -215,6 +216,58 @@ func (s *store) AddProducts(ctx context.Context, products []*Product) error {
 		return fmt.Errorf("add products: %w", err)
 	}
 	return s.recordChange(ctx, told)
+}
+
+// Revise saves products as they are to be, all told of at once; it is saveProduct for many, without new keys. One that somebody
+// else has changed since it was read loses its after.
+func (s *store) Revise(ctx context.Context, all []*revision, at time.Time) error {
+	if len(all) == 0 {
+		return nil
+	}
+	var last []Entry
+	for _, r := range all {
+		if e, ok := r.before.entry(); ok {
+			last = append(last, e)
+		}
+	}
+	last, err := s.unkept(ctx, last)
+	if err != nil {
+		return err
+	}
+	if err := s.keep(ctx, last...); err != nil {
+		return err
+	}
+	told := change{Kind: productsChanged, Refs: idsOf(all, func(r *revision) string { return r.before.ID }), At: at}
+	if err := s.recordChange(ctx, told); err != nil {
+		return err
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for _, r := range all {
+		group.Go(func() error {
+			result, err := s.products.UpdateOne(within, versioned(r.before.ID, r.before.Version), r.after.update())
+			if err != nil {
+				return fmt.Errorf("save product %s: %w", r.before.ID, err)
+			}
+			if result.MatchedCount == 0 {
+				r.after = nil
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	var made []Entry
+	for _, r := range all {
+		if r.after != nil {
+			made = append(made, *r.after.Last)
+		}
+	}
+	if err := s.recordChange(ctx, told); err != nil {
+		return err
+	}
+	return s.keep(ctx, made...)
 }
 
 // keepBatches copies the entries of what imports have written since a time into the audit collection.

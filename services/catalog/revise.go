@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"time"
 
@@ -10,9 +9,6 @@ import (
 
 	"github.com/sidecart/sidecart/internal/problem"
 )
-
-// sideBySide is how many documents one import reads, or writes, at the same time.
-const sideBySide = 4
 
 // revision is a product as an import found it, and as some lines of its file want it.
 type revision struct {
@@ -124,56 +120,4 @@ func (b *batch) propose(ctx context.Context, r *revision, at time.Time) error {
 	}
 	r.after = &p
 	return nil
-}
-
-// Revise saves products as they are to be, all told of at once; it is saveProduct for many, without new keys. One that somebody
-// else has changed since it was read loses its after.
-func (s *store) Revise(ctx context.Context, all []*revision, at time.Time) error {
-	if len(all) == 0 {
-		return nil
-	}
-	var last []Entry
-	for _, r := range all {
-		if e, ok := r.before.entry(); ok {
-			last = append(last, e)
-		}
-	}
-	last, err := s.unkept(ctx, last)
-	if err != nil {
-		return err
-	}
-	if err := s.keep(ctx, last...); err != nil {
-		return err
-	}
-	told := change{Kind: productsChanged, Refs: idsOf(all, func(r *revision) string { return r.before.ID }), At: at}
-	if err := s.recordChange(ctx, told); err != nil {
-		return err
-	}
-	group, within := errgroup.WithContext(ctx)
-	group.SetLimit(sideBySide)
-	for _, r := range all {
-		group.Go(func() error {
-			result, err := s.products.UpdateOne(within, versioned(r.before.ID, r.before.Version), r.after.update())
-			if err != nil {
-				return fmt.Errorf("save product %s: %w", r.before.ID, err)
-			}
-			if result.MatchedCount == 0 {
-				r.after = nil
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	var made []Entry
-	for _, r := range all {
-		if r.after != nil {
-			made = append(made, *r.after.Last)
-		}
-	}
-	if err := s.recordChange(ctx, told); err != nil {
-		return err
-	}
-	return s.keep(ctx, made...)
 }
